@@ -36,6 +36,9 @@ pub(crate) struct RemoteArgs {
         value_parser = fingerprint
     )]
     tls_fingerprint: Option<Fingerprint>,
+    /// Speak HTTP/2 over http without asking the server first; over https, the server chooses in any case
+    #[arg(long, requires = "url")]
+    http2_prior_knowledge: bool,
 }
 
 /// The SHA-256 fingerprint of a certificate.
@@ -71,7 +74,7 @@ impl RemoteArgs {
             let tls = Tls::with_fingerprint(fingerprint);
             options.tls = tls.map_err(|error| Usage::new(error.to_string()))?;
         }
-        Ok(Arc::new(options))
+        Ok(Arc::new(options.http2_prior_knowledge(self.http2_prior_knowledge)))
     }
 }
 

@@ -14,6 +14,10 @@ use tidings::transport::client::{Arrival, Backoff, Client, Followed, Received, T
 
 use crate::args::SubscribeArgs;
 use crate::serve::shutdown;
+use crate::usage::Usage;
+
+/// The name of the transport that uses only HTTP/1.1.
+const WEBSOCKET: &str = "websocket";
 
 /// Prints notifications until Ctrl-C, and reconnects after a cut.
 ///
@@ -21,9 +25,14 @@ use crate::serve::shutdown;
 /// Returns an error if an argument is invalid or standard output cannot be written.
 pub(crate) async fn subscribe(args: SubscribeArgs) -> anyhow::Result<ExitCode> {
     let client = client(&args.transport)?;
+    let options = args.remote.options()?;
+    if options.http2_prior_knowledge && args.transport == WEBSOCKET {
+        let remedy = "a WebSocket uses HTTP/1.1, choose --transport sse or long-polling";
+        return Err(Usage::new(format!("invalid --http2-prior-knowledge: {remedy}")).into());
+    }
     let target = Target::new(args.url.topic_url()?)
         .position(args.after.unwrap_or_default())
-        .options(args.remote.options()?);
+        .options(options);
     let mut followed = follow(client, target, Backoff::default());
     let mut interrupted = std::pin::pin!(shutdown());
     loop {

@@ -130,6 +130,21 @@ fn a_subscriber_of_each_transport_prints_what_is_published() {
 }
 
 #[test]
+fn http2_is_spoken_with_prior_knowledge() {
+    let (hub, url) = Running::hub(&[]);
+    let topic = format!("{url}/topics/greetings");
+    let known = "--http2-prior-knowledge";
+    publish_with(&[&topic, known], "one");
+    for transport in ["sse", "long-polling"] {
+        let args = ["subscribe", &topic, known, "--transport", transport, "--after", "earliest"];
+        let mut subscriber = Running::start(&args);
+        assert_eq!(subscriber.line(), "one", "{transport}");
+        assert_eq!(subscriber.interrupt(), Some(0), "{transport}");
+    }
+    assert_eq!(hub.interrupt(), Some(0));
+}
+
+#[test]
 fn headers_are_set_by_arguments_and_printed_as_json() {
     let (hub, url) = Running::hub(&[]);
     let topic = format!("{url}/topics/greetings");

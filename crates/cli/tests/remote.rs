@@ -66,7 +66,8 @@ impl Deployment {
             .with_no_client_auth()
             .with_single_cert(vec![certificate.der().clone()], key)
             .unwrap();
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        // The proxy edits the requests, which must be text for that.
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("https://localhost:{}/app", listener.local_addr().unwrap().port());
         listener.set_nonblocking(true).unwrap();
@@ -301,6 +302,7 @@ fn wrong_arguments_of_every_command_exit_with_2() {
         &["subscribe", "http://127.0.0.1:1"],
         &["subscribe", "ws://127.0.0.1:1/"],
         &["subscribe", url, "-H", "Connection: close"],
+        &["subscribe", url, "--http2-prior-knowledge"],
         &["compare", "--url", "127.0.0.1:1"],
         &["compare", "--url", "http://"],
         &["compare", "--token", "without-url"],
@@ -327,6 +329,8 @@ fn wrong_arguments_of_every_command_exit_with_2() {
     let expected =
         r#"invalid URL "http://127.0.0.1:1/": no topic, expected http://127.0.0.1:1/topics/NAME"#;
     assert!(error.contains(expected), "{error}");
+    let (_, _, error) = run(&["subscribe", url, "--http2-prior-knowledge"], "");
+    assert!(error.contains("choose --transport sse or long-polling"), "{error}");
     let (_, _, error) = run(&["publish", url, "--ndjson", "--event", "news"], "");
     let conflict = "the argument '--ndjson' cannot be used with '--event <NAME>'";
     assert!(error.contains(conflict), "{error}");

@@ -5,6 +5,7 @@ mod support;
 
 mod http2 {
     mod beginning;
+    mod clients;
     mod ending;
     mod floods;
     mod frames;

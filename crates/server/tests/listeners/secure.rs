@@ -13,7 +13,7 @@ use tidings_server::{ServeBy, Server, Tls};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::support::{Certificate, PATIENCE, Raw, connect_tls, in_time};
+use crate::support::{Certificate, PATIENCE, Raw, client_that_trusts, connect_tls, in_time};
 
 #[tokio::test]
 async fn a_browser_checks_the_name_and_a_page_without_tls_is_foreign() {
@@ -73,7 +73,7 @@ async fn a_server_reloads_certificates_whose_files_change() {
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn(server.serve(async { drop(stopped.await) }));
     let is_presented = async |der: &CertificateDer<'static>| {
-        let client = Certificate { tls: tls.clone(), der: der.clone() }.client(&TLS13);
+        let client = client_that_trusts(der.clone(), &TLS13);
         let socket = TcpStream::connect(address).await.unwrap();
         let name = "localhost".try_into().unwrap();
         TlsConnector::from(Arc::new(client)).connect(name, socket).await.is_ok()

@@ -33,7 +33,7 @@ pub(crate) use self::mover::{Mover, Setup};
 pub(crate) use self::raw::{Answer, Raw, masked};
 pub(crate) use self::running::Running;
 pub(crate) use self::sessions::{Sessions, trusting};
-pub(crate) use self::tls::{Certificate, VERSIONS, connect_tls};
+pub(crate) use self::tls::{Certificate, VERSIONS, client_that_trusts, connect_tls};
 
 /// How long a test waits for an event before it fails. It must hold on a machine that is many times slower. An event
 /// that arrives sooner is not waited for any longer.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
 use socket2::SockRef;
 use tidings_server::Tls;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
@@ -23,6 +23,7 @@ pub(crate) struct Certificate {
     pub(crate) tls: Tls,
     pub(crate) der: CertificateDer<'static>,
     pub(crate) pem: String,
+    key: PrivateKeyDer<'static>,
 }
 
 impl Certificate {
@@ -31,21 +32,42 @@ impl Certificate {
         let signed = rcgen::generate_simple_self_signed(names).unwrap();
         let key = PrivateKeyDer::try_from(signed.signing_key.serialize_der()).unwrap();
         let der = signed.cert.der().clone();
-        Self { tls: Tls::from_der(vec![der.clone()], key).unwrap(), der, pem: signed.cert.pem() }
+        let tls = Tls::from_der(vec![der.clone()], key.clone_key()).unwrap();
+        Self { tls, der, pem: signed.cert.pem(), key }
+    }
+
+    /// Returns the configuration of a server that accepts only HTTP/1.1.
+    pub(crate) fn tls_of_http1(&self) -> Tls {
+        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![self.der.clone()], self.key.clone_key())
+            .unwrap();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Tls::from_config(config)
     }
 
     /// Returns the configuration of a client that speaks HTTP/1.1 by this version of TLS.
     pub(crate) fn client(&self, version: &'static SupportedProtocolVersion) -> ClientConfig {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.der.clone()).unwrap();
-        let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_protocol_versions(&[version])
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        config
+        client_that_trusts(self.der.clone(), version)
     }
+}
+
+/// Returns the configuration of a client that trusts this certificate, and speaks HTTP/1.1 by this version of TLS.
+pub(crate) fn client_that_trusts(
+    certificate: CertificateDer<'static>,
+    version: &'static SupportedProtocolVersion,
+) -> ClientConfig {
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate).unwrap();
+    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config
 }
 
 /// The versions of TLS.

@@ -1,36 +1,35 @@
-//! An HTTP client for a single HTTP/1.1 connection. It uses little memory, so that one process can have thousands.
+//! An HTTP client for a single connection, by HTTP/1.1 or HTTP/2. It uses little memory, so that one process can have
+//! thousands.
 //!
 //! The futures of connecting, of a request and of a whole body are boxed. Otherwise each crate that awaits them would
-//! compile them again, with hyper.
+//! compile them again, with hyper and h2.
 
 mod body;
+mod http1;
+mod http2;
 
 use std::fmt;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::response::Parts;
+use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_body::Body as _;
 use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper::client::conn::http1::{Builder, SendRequest};
-use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 use url::Url;
 
-use super::connection::{Connection, broken};
-use super::{ClientError, Stream, Target, TimeLimits, connect, shown};
+use super::{ClientError, Stream, Target, TimeLimits, connect, shown, socket};
 use crate::publish::is_media;
+use http1::Http1;
+use http2::Http2;
 
 pub use body::Body;
 
-/// The size of the read buffer in bytes, which also limits the head of a response.
-const BUFFER: usize = 16 * 1024;
+/// The limit of the head of a response, in bytes. For HTTP/1.1, it is also the size of the read buffer.
+const MAX_HEAD: usize = 16 * 1024;
 /// The most that is read of the body of a rejection, in bytes.
 const MAX_REJECTION: usize = 64 * 1024;
 /// How long the body of a rejection is waited for.
@@ -39,17 +38,27 @@ const REJECTION_LIMIT: Duration = Duration::from_secs(5);
 /// of the response, so that a slow connection is not taken for a dead server.
 const SLOWEST_UPLOAD: u64 = 16 * 1024;
 
-/// A connection for HTTP/1.1 requests (RFC 9112), which is kept alive between them.
+/// A connection for HTTP requests, which is kept alive between them.
+///
+/// Over `https`, the server chooses HTTP/2 or HTTP/1.1 in the TLS handshake. Over `http`, it is HTTP/1.1, or HTTP/2 if
+/// [`ConnectOptions::http2_prior_knowledge`](super::ConnectOptions::http2_prior_knowledge) is set. Both have the same
+/// time limits and the same errors. A GOAWAY of the server closes an HTTP/2 connection for new requests, like the end
+/// of an HTTP/1.1 connection.
 ///
 /// It spawns no task, and does I/O only while one of its methods is awaited. So each arrival wakes only the client's
 /// task. Dropping it closes the connection.
 pub struct Http {
-    sender: SendRequest<Full<Bytes>>,
-    connection: Connection,
+    protocol: Protocol,
     url: Url,
     /// The headers of each request: `Host`, and those of the caller's options.
     headers: HeaderMap,
     limits: TimeLimits,
+}
+
+#[derive(Debug)]
+enum Protocol {
+    Http1(Box<Http1>),
+    Http2(Box<Http2>),
 }
 
 /// A request without a response.
@@ -57,8 +66,17 @@ pub struct Http {
 pub struct SendError {
     /// The error.
     pub error: ClientError,
-    /// The request, if no byte of it was sent. It can then be sent again without the risk that it is served twice.
+    /// The request, if it can be sent again without the risk that it is served twice: no byte of it was sent, or the
+    /// server has refused its HTTP/2 stream (by REFUSED_STREAM or GOAWAY).
     pub unsent: Option<Box<Request<Full<Bytes>>>>,
+}
+
+impl SendError {
+    /// Returns the error for a connection that was closed before the request was sent.
+    fn unsent(request: Request<Full<Bytes>>) -> Self {
+        let error = ClientError::Broken("the server closed it, connect again".to_owned());
+        Self { error, unsent: Some(Box::new(request)) }
+    }
 }
 
 /// A connection that was upgraded from HTTP to another protocol.
@@ -92,26 +110,19 @@ impl Http {
     /// Returns the errors of [`connect`](super::connect).
     pub fn connect(target: &Target) -> BoxFuture<'_, Result<Self, ClientError>> {
         Box::pin(async move {
-            let io = TokioIo::new(connect(target).await?);
-            let (sender, connection) = Builder::new()
-                .max_buf_size(BUFFER)
-                .handshake(io)
-                .await
-                .map_err(|error| broken(&error))?;
-            let authority = &target.url[url::Position::BeforeHost..url::Position::AfterPort];
-            let host = HeaderValue::try_from(authority).map_err(|_| ClientError::BadUrl {
-                url: shown(&target.url),
-                problem: "host has characters that HTTP does not allow",
-            })?;
-            let mut headers = target.options.headers_for(&target.url);
-            headers.entry(header::HOST).or_insert(host);
-            Ok(Self {
-                sender,
-                connection: Connection::new(connection),
-                url: target.url.clone(),
-                headers,
-                limits: target.options.limits,
-            })
+            let stream = socket::open(target, &[socket::HTTP_2, socket::HTTP_1]).await?;
+            let is_chosen = socket::is_http2(&stream);
+            let is_assumed = target.options.http2_prior_knowledge && !target.is_tls();
+            let (headers, authority) = headers_and_authority(target)?;
+            let protocol = if is_chosen || is_assumed {
+                let scheme = if target.is_tls() { Scheme::HTTPS } else { Scheme::HTTP };
+                let http = Http2::new(stream, scheme, authority, is_assumed).await?;
+                Protocol::Http2(Box::new(http))
+            } else {
+                Protocol::Http1(Box::new(Http1::new(stream).await?))
+            };
+            let (url, limits) = (target.url.clone(), target.options.limits);
+            Ok(Self { protocol, url, headers, limits })
         })
     }
 
@@ -143,8 +154,9 @@ impl Http {
         self.accepted(response).await
     }
 
-    /// Sends a request as [`send`](Self::send) does, but returns the request with the error if no byte of it was sent.
-    /// This happens if the server has closed a connection that was kept alive.
+    /// Sends a request as [`send`](Self::send) does, but returns the request with the error if it is certain that the
+    /// server has not served it. This happens if the server has closed a connection that was kept alive, or has refused
+    /// the HTTP/2 stream of the request.
     ///
     /// # Errors
     /// Returns the errors of [`send`](Self::send).
@@ -167,7 +179,7 @@ impl Http {
         let response = self.exchange(request, hold).await?;
         let given = response.headers().get(header::CONTENT_TYPE);
         if given.is_some_and(|given| is_media(given, media)) {
-            return Ok(response.map(Body));
+            return Ok(response);
         }
         self.accepted(response).await.map_err(|error| SendError { error, unsent: None })
     }
@@ -178,32 +190,53 @@ impl Http {
     }
 
     /// Returns the response if its status is `200`, otherwise the error that it stands for.
-    async fn accepted(
-        &mut self,
-        response: Response<Incoming>,
-    ) -> Result<Response<Body>, ClientError> {
+    async fn accepted(&mut self, response: Response<Body>) -> Result<Response<Body>, ClientError> {
         match response.status() {
-            StatusCode::OK => Ok(response.map(Body)),
+            StatusCode::OK => Ok(response),
             _ => Err(self.rejection(response).await),
         }
     }
 
     /// Polls the connection once, and returns `true` if it is still open, so that a request can be sent on it.
     pub async fn check_open(&mut self) -> bool {
-        poll_fn(|cx| Poll::Ready(self.connection.advance(cx))).await
+        match &mut self.protocol {
+            Protocol::Http1(http) => http.check_open().await,
+            Protocol::Http2(http) => http.check_open().await,
+        }
     }
 
-    /// Sends a request to upgrade to another protocol (RFC 9110, section 7.8) and waits for the `101`.
+    /// Closes the connection, so that no later request can be sent on it.
+    fn close(&mut self) {
+        match &mut self.protocol {
+            Protocol::Http1(http) => http.close(),
+            Protocol::Http2(http) => http.close(),
+        }
+    }
+
+    /// Connects by HTTP/1.1, sends a request to upgrade to another protocol (RFC 9110, section 7.8), and waits for the
+    /// `101`. HTTP/2 has no such upgrade.
     ///
     /// # Errors
-    /// Returns the errors of [`send`](Self::send). Any status except `101` is [`ClientError::Rejected`], even `200`.
-    pub async fn upgrade(mut self, request: Request<Full<Bytes>>) -> Result<Upgraded, ClientError> {
-        let response = self.exchange(request, Duration::ZERO).await;
+    /// Returns the errors of [`connect`](super::connect) and [`send`](Self::send). Any status except `101` is
+    /// [`ClientError::Rejected`], even `200`.
+    pub async fn upgrade(
+        target: &Target,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Upgraded, ClientError> {
+        let (headers, _) = headers_and_authority(target)?;
+        let http = Http1::new(connect(target).await?).await?;
+        let (url, limits) = (target.url.clone(), target.options.limits);
+        let mut http = Self { protocol: Protocol::Http1(Box::new(http)), url, headers, limits };
+        let response = http.exchange(request, Duration::ZERO).await;
         let response = response.map_err(|failed| failed.error)?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Err(self.rejection(response).await);
+            return Err(http.rejection(response).await);
         }
-        let parts = self.connection.leave_http().await?;
+        let Protocol::Http1(http) = http.protocol else {
+            let problem = "HTTP/2 has no 101".to_owned();
+            return Err(ClientError::Protocol { transport: "HTTP", problem });
+        };
+        let parts = http.leave_http().await?;
         Ok(Upgraded {
             head: response.map(drop),
             stream: parts.io.into_inner(),
@@ -216,13 +249,13 @@ impl Http {
         &mut self,
         request: Request<Full<Bytes>>,
         hold: Duration,
-    ) -> BoxFuture<'_, Result<Response<Incoming>, SendError>> {
+    ) -> BoxFuture<'_, Result<Response<Body>, SendError>> {
         Box::pin(async move {
             let bytes = request.body().size_hint().exact().unwrap_or_default();
             let limit = self.limits.head + hold + Duration::from_secs(bytes / SLOWEST_UPLOAD);
             let response = timeout(limit, self.exchange_unbounded(request)).await;
             response.unwrap_or_else(|_| {
-                self.connection.close();
+                self.close();
                 let error =
                     ClientError::TimedOut { waited_for: "the head of a response", after: limit };
                 Err(SendError { error, unsent: None })
@@ -233,30 +266,36 @@ impl Http {
     async fn exchange_unbounded(
         &mut self,
         mut request: Request<Full<Bytes>>,
-    ) -> Result<Response<Incoming>, SendError> {
-        let closed = || ClientError::Broken("the server closed it, connect again".to_owned());
+    ) -> Result<Response<Body>, SendError> {
         request.headers_mut().extend(self.headers.clone());
-        if !self.check_open().await
-            || self.connection.drive(|cx| self.sender.poll_ready(cx)).await.is_err()
-        {
-            return Err(SendError { error: closed(), unsent: Some(Box::new(request)) });
+        match &mut self.protocol {
+            Protocol::Http1(http) => http.exchange(request).await,
+            Protocol::Http2(http) => http.exchange(request).await,
         }
-        let mut response = pin!(self.sender.try_send_request(request));
-        let response = self.connection.drive(|cx| response.as_mut().poll(cx)).await;
-        response.map_err(|mut error| {
-            let unsent = error.take_message().map(Box::new);
-            SendError { error: broken(error.error()), unsent }
-        })
     }
 
     /// Reads the body of a response that is not accepted, and returns the error.
-    async fn rejection(&mut self, response: Response<Incoming>) -> ClientError {
+    async fn rejection(&mut self, response: Response<Body>) -> ClientError {
         let (head, body) = response.into_parts();
-        let body = timeout(REJECTION_LIMIT, self.whole(Body(body), MAX_REJECTION)).await;
+        let body = timeout(REJECTION_LIMIT, self.whole(body, MAX_REJECTION)).await;
         // If the body does not arrive, the status alone is more useful to the caller than the reason for that.
         let body = body.ok().and_then(Result::ok).unwrap_or_default();
         self.rejected(&head, &body)
     }
+}
+
+/// Returns the headers of each request, with `Host`, and the authority that `Host` has.
+fn headers_and_authority(target: &Target) -> Result<(HeaderMap, Authority), ClientError> {
+    let bad = || ClientError::BadUrl {
+        url: shown(&target.url),
+        problem: "host has characters that HTTP does not allow",
+    };
+    let host = &target.url[url::Position::BeforeHost..url::Position::AfterPort];
+    let host = HeaderValue::try_from(host).map_err(|_| bad())?;
+    let mut headers = target.options.headers_for(&target.url);
+    let host = headers.entry(header::HOST).or_insert(host);
+    let authority = Authority::try_from(host.as_bytes()).map_err(|_| bad())?;
+    Ok((headers, authority))
 }
 
 impl fmt::Debug for Http {
@@ -361,8 +400,7 @@ mod tests {
     async fn an_upgrade_without_a_response_times_out() {
         let (target, server) =
             mute("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n").await;
-        let http = Http::connect(&target).await.unwrap();
-        let error = http.upgrade(request(&target.url).unwrap()).await.unwrap_err();
+        let error = Http::upgrade(&target, request(&target.url).unwrap()).await.unwrap_err();
         assert!(matches!(error, ClientError::TimedOut { .. }), "{error}");
         server.abort();
     }

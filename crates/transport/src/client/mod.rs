@@ -13,7 +13,6 @@
 //!
 //! The clients of the transports are built on [`Http`] and [`connect`].
 
-mod connection;
 mod error;
 mod follow;
 mod frame;
@@ -93,6 +92,11 @@ impl Target {
     /// Creates a target with this URL, the position [`Position::Live`], and default options.
     pub fn new(url: Url) -> Self {
         Self { url, position: Position::Live, options: Arc::default() }
+    }
+
+    /// Returns `true` if the scheme of the URL needs TLS.
+    fn is_tls(&self) -> bool {
+        matches!(self.url.scheme(), "https" | "wss")
     }
 
     /// Changes the position to read from.

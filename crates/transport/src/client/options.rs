@@ -19,6 +19,10 @@ pub struct ConnectOptions {
     pub headers: HeaderMap,
     /// How long to wait for a server.
     pub limits: TimeLimits,
+    /// Whether to speak HTTP/2 over `http`, without asking the server first. Only a server that supports it can be
+    /// connected to. Default `false`: HTTP/1.1. Over `https`, the server chooses in the TLS handshake in any case.
+    /// WebSockets always use HTTP/1.1.
+    pub http2_prior_knowledge: bool,
     /// The certificates to accept for `https`.
     #[cfg(feature = "tls")]
     pub tls: super::Tls,
@@ -67,6 +71,11 @@ impl ConnectOptions {
     /// Changes how long to wait for a server.
     pub fn limits(self, limits: TimeLimits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// Changes whether to speak HTTP/2 over `http`, without asking the server first.
+    pub fn http2_prior_knowledge(self, is_known: bool) -> Self {
+        Self { http2_prior_knowledge: is_known, ..self }
     }
 
     /// Changes the certificates to accept for `https`.
@@ -131,6 +140,7 @@ impl fmt::Debug for ConnectOptions {
         f.debug_struct("ConnectOptions")
             .field("headers", &names)
             .field("limits", &self.limits)
+            .field("http2_prior_knowledge", &self.http2_prior_knowledge)
             .finish_non_exhaustive()
     }
 }

@@ -38,7 +38,7 @@ impl Publisher {
     /// Publishes a notification and waits until the server has stored it. Returns its id. Text must be UTF-8.
     ///
     /// If the connection was closed since the last request, this connects again, but only if no byte of the new request
-    /// was sent. So a notification is never published twice.
+    /// was sent, or if the server has refused its HTTP/2 stream. So a notification is never published twice.
     ///
     /// Not cancel safe: if the future is dropped, the notification may or may not be published.
     ///

@@ -28,7 +28,12 @@ pub type Stream = TcpStream;
 /// The shortest time limit for an attempt to connect to one of several addresses.
 const LEAST: Duration = Duration::from_secs(2);
 
-/// Connects to the host of `target.url`, with `TCP_NODELAY`. The schemes `wss` and `ws` mean `https` and `http`.
+/// A protocol that a client offers in the TLS handshake (ALPN, RFC 7301).
+pub(super) const HTTP_1: &[u8] = b"http/1.1";
+/// The same for HTTP/2 (RFC 9113, section 3.2).
+pub(super) const HTTP_2: &[u8] = b"h2";
+
+/// Connects to the host of `target.url`, with `TCP_NODELAY`, for HTTP/1.1. The schemes `wss` and `ws` mean `https` and `http`.
 ///
 /// Name resolution, the TCP connection and the TLS handshake together take at most [`TimeLimits::connect`]. If the name
 /// has several addresses, each is tried in turn. The time that is left is divided equally among those that are left, so
@@ -41,8 +46,16 @@ const LEAST: Duration = Duration::from_secs(2);
 /// - [`ClientError::Tls`] if the TLS handshake fails.
 ///
 /// [`TimeLimits::connect`]: super::TimeLimits::connect
-#[cfg_attr(not(feature = "tls"), expect(unused_variables))]
 pub fn connect(target: &Target) -> BoxFuture<'_, Result<Stream, ClientError>> {
+    open(target, &[HTTP_1])
+}
+
+/// Connects as [`connect`] does, but offers these protocols in the TLS handshake.
+#[cfg_attr(not(feature = "tls"), expect(unused_variables))]
+pub(super) fn open<'a>(
+    target: &'a Target,
+    offered: &'a [&'static [u8]],
+) -> BoxFuture<'a, Result<Stream, ClientError>> {
     Box::pin(async move {
         let bad = |problem| ClientError::BadUrl { url: shown(&target.url), problem };
         let is_tls = match target.url.scheme() {
@@ -59,7 +72,7 @@ pub fn connect(target: &Target) -> BoxFuture<'_, Result<Stream, ClientError>> {
         let (address, stream) = first_that_answers(target, deadline, attempt).await?;
         #[cfg(feature = "tls")]
         let stream = if is_tls {
-            let tls = target.options.tls.open(host, stream);
+            let tls = target.options.tls.open(host, stream, offered);
             let at = match name == address.to_string() {
                 true => name,
                 false => format!("{name} ({address})"),
@@ -73,6 +86,16 @@ pub fn connect(target: &Target) -> BoxFuture<'_, Result<Stream, ClientError>> {
         };
         Ok(stream)
     })
+}
+
+/// Returns `true` if the server chose HTTP/2 in the TLS handshake.
+#[cfg_attr(not(feature = "tls"), expect(unused_variables))]
+pub(super) fn is_http2(stream: &Stream) -> bool {
+    #[cfg(feature = "tls")]
+    if let Stream::Right(stream) = stream {
+        return stream.get_ref().1.alpn_protocol() == Some(HTTP_2);
+    }
+    false
 }
 
 /// Returns the host and the port of a URL.

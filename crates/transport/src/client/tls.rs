@@ -52,7 +52,7 @@ impl Tls {
         let algorithms = ring::default_provider().signature_verification_algorithms;
         let verifier = Arc::new(Pinned { fingerprint, algorithms });
         let builder = builder()?.dangerous().with_custom_certificate_verifier(verifier);
-        Ok(Self(Some(Arc::new(finished(builder.with_no_client_auth())))))
+        Ok(Self(Some(Arc::new(builder.with_no_client_auth()))))
     }
 
     /// Returns the configuration for a client that speaks this protocol (ALPN, RFC 7301). For the default, this reads the
@@ -89,8 +89,7 @@ impl Tls {
         Ok(SYSTEM.get_or_init(|| config).clone())
     }
 
-    /// Opens TLS over a connection to this host. It offers only HTTP/1.1 (RFC 7301), so that a server that prefers
-    /// HTTP/2 does not choose it.
+    /// Opens TLS over a connection to this host, and offers these protocols (ALPN, RFC 7301).
     ///
     /// # Errors
     /// Returns an error if the handshake fails, for example because the certificate is not valid.
@@ -98,13 +97,16 @@ impl Tls {
         &self,
         host: Host<&str>,
         stream: TcpStream,
+        offered: &[&[u8]],
     ) -> io::Result<TlsStream<TcpStream>> {
         let name = match host {
             Host::Domain(name) => ServerName::try_from(name.to_owned()).map_err(invalid)?,
             Host::Ipv4(ip) => ServerName::IpAddress(IpAddr::from(ip).into()),
             Host::Ipv6(ip) => ServerName::IpAddress(IpAddr::from(ip).into()),
         };
-        TlsConnector::from(self.config()?).connect(name, stream).await.map_err(explained)
+        let offered = offered.iter().map(|protocol| protocol.to_vec()).collect();
+        let connector = TlsConnector::from(self.config()?);
+        connector.with_alpn(offered).connect(name, stream).await.map_err(explained)
     }
 }
 
@@ -116,18 +118,13 @@ impl fmt::Debug for Tls {
 }
 
 fn config(roots: RootCertStore) -> io::Result<ClientConfig> {
-    Ok(finished(builder()?.with_root_certificates(roots).with_no_client_auth()))
+    Ok(builder()?.with_root_certificates(roots).with_no_client_auth())
 }
 
 fn builder() -> io::Result<ConfigBuilder<ClientConfig, WantsVerifier>> {
     ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(invalid)
-}
-
-fn finished(mut config: ClientConfig) -> ClientConfig {
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    config
 }
 
 /// Replaces the error for a server that responds without TLS by one that names the remedy.
@@ -166,6 +163,16 @@ mod tests {
         answer: &'static str,
         ends_tls: bool,
     ) -> (Target, Vec<u8>, JoinHandle<String>) {
+        server_of(&[b"http/1.1"], name, answer, ends_tls).await
+    }
+
+    /// Starts a server as [`server`] does, which accepts these protocols, the first of them if it can.
+    async fn server_of(
+        protocols: &[&[u8]],
+        name: &str,
+        answer: &'static str,
+        ends_tls: bool,
+    ) -> (Target, Vec<u8>, JoinHandle<String>) {
         let key = KeyPair::generate().unwrap();
         let certificate =
             CertificateParams::new([name.to_owned()]).unwrap().self_signed(&key).unwrap();
@@ -177,8 +184,7 @@ mod tests {
             .with_no_client_auth()
             .with_single_cert(vec![certificate.der().clone()], key)
             .unwrap();
-        // Like a proxy that prefers HTTP/2.
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("https://localhost:{}/topics/a", listener.local_addr().unwrap().port());
@@ -192,6 +198,8 @@ mod tests {
                     Err(_) => break,
                 }
             }
+            let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+            assert_eq!(is_http2, request.starts_with(b"PRI * HTTP/2"));
             stream.write_all(answer.as_bytes()).await.unwrap();
             stream.flush().await.unwrap();
             if ends_tls {
@@ -223,6 +231,21 @@ mod tests {
         let request = served.await.unwrap();
         assert!(request.starts_with("GET /topics/a HTTP/1.1\r\n"), "{request}");
         assert!(request.contains(&format!("host: {}\r\n", target.url.authority())), "{request}");
+    }
+
+    #[tokio::test]
+    async fn a_server_chooses_http_2_except_for_an_upgrade() {
+        const UPGRADED: &str =
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: tea\r\n\r\n";
+        let protocols: [&[u8]; 2] = [b"h2", b"http/1.1"];
+        let (target, pem, served) = server_of(&protocols, "localhost", "", true).await;
+        assert!(get(&trusting(target, &pem)).await.is_err());
+        assert_eq!(served.await.unwrap(), "PRI * HTTP/2.0\r\n\r\n");
+
+        let (target, pem, served) = server_of(&protocols, "localhost", UPGRADED, true).await;
+        let target = trusting(target, &pem);
+        Http::upgrade(&target, request(&target.url).unwrap()).await.unwrap();
+        assert!(served.await.unwrap().starts_with("GET /topics/a HTTP/1.1\r\n"));
     }
 
     #[tokio::test]

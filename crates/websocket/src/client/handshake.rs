@@ -13,13 +13,11 @@ use crate::SUBPROTOCOL;
 /// all transports.
 ///
 /// # Errors
-/// Returns the errors of [`Http::connect`] and [`Http::upgrade`], and [`ClientError::Protocol`] if the response does
-/// not match the request.
+/// Returns the errors of [`Http::upgrade`], and [`ClientError::Protocol`] if the response does not match the request.
 pub(super) async fn shake(
     target: &Target,
     is_bare: bool,
 ) -> Result<WebSocketStream<Stream>, ClientError> {
-    let http = Http::connect(target).await?;
     let mut request = request(&url_after(&target.url, target.position))?;
     let key = generate_key();
     let headers = request.headers_mut();
@@ -33,7 +31,7 @@ pub(super) async fn shake(
     if !is_bare {
         add(header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL);
     }
-    let upgraded = http.upgrade(request).await?;
+    let upgraded = Http::upgrade(target, request).await?;
     verify(upgraded.head.headers(), &key, is_bare)?;
     let config = WebSocketConfig::default()
         .read_buffer_size(4 * 1024)

@@ -1,18 +1,18 @@
 //! The body of a response.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::future::BoxFuture;
+use h2::RecvStream;
 use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
 
-use super::Http;
+use super::{Http, Protocol, http1, http2};
 use crate::client::ClientError;
-use crate::client::connection::broken;
 
 /// The slowest download of a whole body that is waited for, in bytes per second. So a server that sends single bytes
 /// cannot keep a client waiting without end.
@@ -20,7 +20,48 @@ const SLOWEST_DOWNLOAD: u64 = 4 * 1024;
 
 /// The body of a response, read with [`Http::chunk`] or [`Http::whole`].
 #[derive(Debug)]
-pub struct Body(pub(super) Incoming);
+pub struct Body(Content);
+
+#[derive(Debug)]
+enum Content {
+    Http1(Incoming),
+    Http2(RecvStream),
+}
+
+impl Body {
+    pub(super) fn http1(body: Incoming) -> Self {
+        Self(Content::Http1(body))
+    }
+
+    pub(super) fn http2(body: RecvStream) -> Self {
+        Self(Content::Http2(body))
+    }
+
+    /// Returns the next bytes. They arrive only while the connection is polled.
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, ClientError>>> {
+        let body = match &mut self.0 {
+            Content::Http1(body) => body,
+            Content::Http2(body) => return http2::poll_chunk(body, cx),
+        };
+        loop {
+            match ready!(Pin::new(&mut *body).poll_frame(cx)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => return Poll::Ready(Some(Ok(data))),
+                    Err(_trailers) => {}
+                },
+                Some(Err(error)) => return Poll::Ready(Some(Err(http1::broken(&error)))),
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Content::Http1(body) => body.is_end_stream(),
+            Content::Http2(body) => body.is_end_stream(),
+        }
+    }
+}
 
 impl Http {
     /// Returns the next bytes of a body, or `None` at its end.
@@ -31,20 +72,12 @@ impl Http {
     /// Returns [`ClientError::Broken`] if the connection ends before the body, and [`ClientError::Protocol`] if the
     /// body is malformed.
     pub async fn chunk(&mut self, body: &mut Body) -> Result<Option<Bytes>, ClientError> {
-        let frame = |cx: &mut Context<'_>| {
-            loop {
-                match Pin::new(&mut body.0).poll_frame(cx) {
-                    Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
-                        Ok(data) => break Poll::Ready(Ok(Some(data))),
-                        Err(_trailers) => {}
-                    },
-                    Poll::Ready(Some(Err(error))) => break Poll::Ready(Err(broken(&error))),
-                    Poll::Ready(None) => break Poll::Ready(Ok(None)),
-                    Poll::Pending => break Poll::Pending,
-                }
-            }
-        };
-        self.connection.drive(frame).await
+        let chunk = |cx: &mut Context<'_>| body.poll_chunk(cx);
+        match &mut self.protocol {
+            Protocol::Http1(http) => http.drive(chunk).await,
+            Protocol::Http2(http) => http.drive(chunk).await,
+        }
+        .transpose()
     }
 
     /// Reads a whole body of at most `limit` bytes.
@@ -69,7 +102,7 @@ impl Http {
                 let latest = began + limit_of_silence + slowest;
                 let deadline = latest.min(Instant::now() + limit_of_silence);
                 let Ok(chunk) = timeout_at(deadline, self.chunk(&mut body)).await else {
-                    self.connection.close();
+                    self.close();
                     return Err(ClientError::TimedOut {
                         waited_for: "the rest of a response",
                         after: began.elapsed(),
@@ -77,13 +110,13 @@ impl Http {
                 };
                 let Some(chunk) = chunk? else { return Ok(whole.freeze()) };
                 if whole.len() + chunk.len() > limit {
-                    self.connection.close();
+                    self.close();
                     return Err(ClientError::Protocol {
                         transport: "response",
                         problem: format!("the body is longer than {limit} bytes"),
                     });
                 }
-                if whole.is_empty() && body.0.is_end_stream() {
+                if whole.is_empty() && body.is_end_stream() {
                     return Ok(chunk);
                 }
                 whole.extend_from_slice(&chunk);
