@@ -2,6 +2,8 @@
 
 import { type Fault, Rejection } from "./rejection.js";
 
+export { Rejection };
+
 const MOST_RETRY_AFTER = 3_600_000;
 /** The close codes after which a client should not reconnect, and those after which it should. */
 const ENDS = /^100[02379]$/;

@@ -10,8 +10,7 @@
  *
  * @module
  */
-import { closed, goodbye } from "./ending.js";
-import { Rejection } from "./rejection.js";
+import { closed, goodbye, Rejection } from "./ending.js";
 import type { Opening } from "./transport.js";
 import type { SeparateTransport } from "./types.js";
 
