@@ -36,7 +36,7 @@ pub(crate) struct RemoteArgs {
         value_parser = fingerprint
     )]
     tls_fingerprint: Option<Fingerprint>,
-    /// Speak HTTP/2 over http without asking the server first; over https, the server chooses in any case
+    /// Speak HTTP/2 over http, which the server must support [default: HTTP/1.1]. Over https, the server always chooses
     #[arg(long, requires = "url")]
     http2_prior_knowledge: bool,
 }

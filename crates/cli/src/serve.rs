@@ -21,8 +21,8 @@ use crate::tls;
 /// Serves until Ctrl-C or SIGTERM. Prints the URLs of the listeners first.
 ///
 /// # Errors
-/// Returns an error if a certificate cannot be used, if a listener cannot be bound, if the broker rejects the server or its timeout ends, or if the
-/// addresses cannot be printed.
+/// Returns an error if a certificate cannot be used, if a listener cannot be bound, if the broker rejects the server or
+/// its timeout ends, or if the addresses cannot be printed.
 pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     allow_many_files();
     let listeners = args.listen.iter().filter_map(Listen::tcp).filter_map(tls::host);

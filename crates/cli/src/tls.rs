@@ -16,7 +16,7 @@ use crate::listen::{Listen, listen_tcp};
 use crate::usage::Usage;
 
 // Not a doc comment, because clap would show it as the description of the command.
-// Certificates, and listeners without TLS beside those with it.
+// Certificates, and listeners without TLS in addition to those with it.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "TLS options")]
 #[group(skip)]
@@ -87,8 +87,8 @@ impl TlsArgs {
     }
 }
 
-/// Creates a certificate that a browser also accepts for WebTransport by its hash: ECDSA with P-256, and valid for less
-/// than 14 days.
+/// Creates a certificate that a browser also accepts for WebTransport by its hash: ECDSA with P-256, and valid for at
+/// most 14 days.
 fn self_signed(hosts: impl Iterator<Item = String>) -> anyhow::Result<Certificates> {
     let mut names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
     for host in hosts {
@@ -99,7 +99,7 @@ fn self_signed(hosts: impl Iterator<Item = String>) -> anyhow::Result<Certificat
     let mut params = CertificateParams::new(names)?;
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, "tidings, self-signed");
-    // The clock of a client may be late.
+    // The clock of a client may be slow.
     let from = SystemTime::now() - Duration::from_secs(3600);
     (params.not_before, params.not_after) = (from.into(), (from + VALIDITY).into());
     let key = KeyPair::generate()?;
@@ -118,8 +118,8 @@ fn self_signed(hosts: impl Iterator<Item = String>) -> anyhow::Result<Certificat
 
 const VALIDITY: Duration = Duration::from_secs(13 * 24 * 3600);
 
-/// Returns the host of an address to listen on, for a certificate. Returns `None` if it is no name or address of this
-/// machine, such as `0.0.0.0`.
+/// Returns the host of an address to listen on, for a certificate. Returns `None` if clients cannot connect to it, as
+/// to `0.0.0.0`.
 pub(crate) fn host(address: &str) -> Option<String> {
     let (host, _) = address.rsplit_once(':')?;
     let ip: IpAddr = match Host::parse(host).ok()? {

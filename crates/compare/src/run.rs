@@ -34,8 +34,8 @@ const FILES: usize = 64;
 ///
 /// # Errors
 /// Returns an error before anything is started if the plan is invalid or needs more open files than this process may
-/// have. Returns an error later if no certificate can be created, if the run is interrupted before a cell is finished, or if every contender fails. Lost
-/// and duplicated notifications are not an error but figures of the report.
+/// have. Returns an error later if no certificate can be created, if the run is interrupted before a cell is finished,
+/// or if every contender fails. Lost and duplicated notifications are not an error but figures of the report.
 pub async fn run(
     plan: &Plan,
     progress: &Progress,

@@ -33,24 +33,25 @@ pub struct Config {
     pub authorizer: Authorizer,
     /// Which web pages may connect, read and publish, on every transport. Default: pages of the same host.
     pub origins: Origins,
-    /// By which names the server may be addressed. Default: by every name, except through a listener on a loopback
-    /// address. Health checks are served for every host.
+    /// By which names the server may be addressed. Default: by every name, except through a listener without TLS on a
+    /// loopback address. Health checks are served for every host.
     pub hosts: Hosts,
-    /// The port of `https` to which requests through plain TCP listeners are redirected, with `308`. 0 is the port of the
-    /// first listener with TLS, and in an [`HttpService`](crate::HttpService) 443. Health checks and requests through
-    /// Unix sockets are not redirected. Default `None`: all requests are served.
+    /// The port of `https` to which requests through TCP listeners without TLS are redirected, with `308`. 0 is the
+    /// port of the first listener with TLS, and in an [`HttpService`](crate::HttpService) 443. Health checks and
+    /// requests through Unix sockets are not redirected. Default `None`: all requests are served.
     pub redirect_to_https: Option<u16>,
     /// What happens if the log has evicted what a client reads next. Default: the client is sent a gap.
     pub slow: SlowPolicy,
     /// Whether a client is also sent the messages that it has sent by WebSocket or WebTransport. Default `true`.
     pub echo: bool,
-    /// What happens to the messages of WebSocket and WebTransport clients. Default `None`: if a client subscribes to a single topic and
-    /// the [authorizer](Self::authorizer) allows it to publish there, its messages are published to that topic. Other
-    /// clients may not send messages. If this is set, the authorizer is not called for messages.
+    /// What happens to the messages of WebSocket and WebTransport clients. Default `None`: if a client subscribes to a
+    /// single topic and the [authorizer](Self::authorizer) allows it to publish there, its messages are published to
+    /// that topic. Other clients may not send messages. If this is set, the authorizer is not called for messages.
     pub on_message: Option<OnMessage>,
     /// How long a client may read nothing while bytes wait for it. After that it is disconnected. Default 30 s.
     pub write_deadline: Duration,
-    /// How long the head of a request may take, counted from its first byte. Default 10 s.
+    /// How long the head of a request may take, counted from its first byte. It is also the limit of a TLS handshake.
+    /// Default 10 s.
     pub head_deadline: Duration,
     /// How long a connection may idle before its first request and between two requests. Each response announces it as
     /// `Keep-Alive: timeout=SECONDS`. Default 75 s. Most proxies and clients close an idle connection earlier than

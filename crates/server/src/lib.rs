@@ -1,9 +1,10 @@
-//! The server of tidings. It serves one notification stream by every realtime transport, over HTTP/1.1 and HTTP/2.
+//! The server of tidings. It serves one notification stream by every realtime transport, over HTTP/1.1 and HTTP/2,
+//! with or without TLS.
 //!
 //! ```text
 //! listener ─► worker threads ─► the worker's lane ─► a whole request ─► routes ─┬─ publish ─► Hub
 //!                                      │                                        └─ subscribe ─► the lane
-//!                                      └─ anything else ─► hyper ─► routes
+//!                                      └─ anything else ─► hyper, or h2 for HTTP/2 ─► routes
 //! ```
 //!
 //! A [`Server`] is configured, bound and served. An [`HttpService`] serves the same requests in another HTTP server.

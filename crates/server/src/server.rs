@@ -103,7 +103,8 @@ impl Server {
     /// Cancel safe: if the future is dropped, no listener is left.
     ///
     /// # Errors
-    /// Returns an error if the address cannot be bound.
+    /// Returns an error if the address cannot be bound. With WebTransport, also returns one if the UDP port cannot be
+    /// bound, or if the configuration of `tls` does not allow TLS 1.3.
     pub async fn bind_tls(self, address: impl ToSocketAddrs, tls: &Tls) -> io::Result<Self> {
         let addresses: Vec<_> = lookup_host(address).await?.collect();
         let takes_any_port = addresses.iter().all(|address| address.port() == 0);
@@ -153,7 +154,8 @@ impl Server {
     /// Adds an existing TCP listener whose connections use TLS, as [`bind_tls`](Self::bind_tls) does.
     ///
     /// # Errors
-    /// Returns an error if it does not listen, has no address, or cannot be set to non-blocking.
+    /// Returns an error if it does not listen, has no address, or cannot be set to non-blocking. With WebTransport,
+    /// also returns one if the UDP port cannot be bound, or if the configuration of `tls` does not allow TLS 1.3.
     pub fn listen_tls(self, listener: std::net::TcpListener, tls: &Tls) -> io::Result<Self> {
         let endpoint = quic::Listener::bind(&self.config, &listener, tls)?;
         self.add_tls(listener, endpoint, tls)
@@ -242,7 +244,8 @@ impl Builder {
         self.configure(|config| config.origins = origins)
     }
 
-    /// Sets which hosts requests may name. Default: every host, except through a listener on a loopback address.
+    /// Sets which hosts requests may name. Default: every host, except through a listener without TLS on a loopback
+    /// address.
     pub fn hosts(self, hosts: Hosts) -> Self {
         self.configure(|config| config.hosts = hosts)
     }
@@ -272,7 +275,7 @@ impl Builder {
     /// Returns a server that listens at this address with TLS. Port 0 takes a free port.
     ///
     /// # Errors
-    /// Returns an error if the address cannot be bound.
+    /// Returns the errors of [`Server::bind_tls`].
     pub async fn bind_tls(self, address: impl ToSocketAddrs, tls: &Tls) -> io::Result<Server> {
         self.build().bind_tls(address, tls).await
     }

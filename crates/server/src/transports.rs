@@ -18,9 +18,9 @@ pub struct Listed {
     pub client: Arc<dyn tidings_transport::client::Client>,
 }
 
-/// Returns every transport. The first one that claims a request serves it. Long-polling claims every request. Only
-/// WebTransport is after it, with the feature `webtransport`. Its requests do not arrive by HTTP/1.1 or HTTP/2, and a
-/// server has it only at listeners with TLS.
+/// Returns every transport. The first one that claims a request serves it, and long-polling claims every request. With
+/// the feature `webtransport`, WebTransport comes after it, because its requests do not arrive by HTTP/1.1 or HTTP/2. A
+/// server has WebTransport only at listeners with TLS.
 ///
 /// ```
 /// use tidings_server::transports;

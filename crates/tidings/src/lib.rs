@@ -10,7 +10,7 @@
 //! | `brokers` | NATS JetStream and Redis Streams as brokers for many servers | no |
 //! | `client` | the clients of the transports | no |
 //! | `webtransport` | WebTransport, experimental: see [`webtransport`] | no |
-//! | `tls` | clients of `https` and `wss` | no |
+//! | `tls` | `https` and `wss` in the clients; the server has TLS without it | no |
 //!
 //! ```
 //! use tidings::{Event, Hub, Notification};

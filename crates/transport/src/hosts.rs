@@ -28,9 +28,9 @@ use crate::request::host;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Hosts {
-    /// Any name, unless the request arrived at a listener on a loopback address. Such a request may name `localhost`
-    /// and names below it, IP addresses, and names without a dot. A name without a dot cannot be registered in the
-    /// public DNS, and proxies and containers use such names for servers in their network. The default.
+    /// Any name, unless the request arrived at a listener without TLS on a loopback address. Such a request may name
+    /// `localhost` and names below it, IP addresses, and names without a dot. A name without a dot cannot be registered
+    /// in the public DNS, and proxies and containers use such names for servers in their network. The default.
     #[default]
     ByListener,
     /// These names, given without a port, `localhost` and names below it, and IP addresses. This applies to all

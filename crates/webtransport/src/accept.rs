@@ -13,8 +13,8 @@ pub const NAME: &str = "webtransport";
 
 /// The server half of the WebTransport transport.
 ///
-/// It accepts only requests that a server of HTTP/3 has received as an extended `CONNECT` (RFC 9220). A server passes them
-/// with the method `CONNECT`, the version HTTP/3 and an absolute URI.
+/// It accepts only requests that an HTTP/3 server has received as an extended `CONNECT` (RFC 9220). The server must
+/// pass them with the method `CONNECT`, the version HTTP/3 and an absolute URI.
 ///
 /// ```
 /// use tidings_transport::{SubscribeRequest, Transport};

@@ -21,8 +21,8 @@ impl Close {
         Self { code: reason.code().into(), reason: reason.phrase().to_owned() }
     }
 
-    /// Returns the end of a session that is rejected. A page cannot see the status of the response to a session that is
-    /// refused, so the session is accepted and closed with this.
+    /// Returns the end of a session that is rejected. A page cannot see the status of a response that rejects a
+    /// session, so the session is accepted and closed with this.
     pub fn rejection(rejection: &Rejection) -> Self {
         let mut reason = format!("{}: {}", rejection.code, rejection.message);
         reason.truncate(reason.floor_char_boundary(MAX_REASON));

@@ -11,8 +11,8 @@
 //! A session is one client. The server opens one unidirectional stream, on which each line is a JSON text as in the
 //! WebSocket subprotocol `tidings.v1`. Each unidirectional stream of the client is one message.
 //!
-//! [`WebTransport`] is the server half, and `WebTransportClient` is the client half. Neither half of the server listens:
-//! QUIC is encryption, loss recovery and timers, so a driver in the server owns the sockets and the sessions.
+//! [`WebTransport`] is the server half, and `WebTransportClient` is the client half. The server half does not listen.
+//! QUIC has encryption, loss recovery and timers, so a driver in the server owns the sockets and the sessions.
 
 mod accept;
 #[cfg(feature = "client")]

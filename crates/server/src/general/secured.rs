@@ -33,12 +33,13 @@ impl Secured {
     }
 
     /// Reads from the stream below, and appends what the peer has sent to `input`. Returns the number of bytes that
-    /// were appended, which is 0 after the peer has sent `close_notify`. Performs the handshake on the way.
+    /// were appended, which is 0 after the peer has sent `close_notify`. Performs the handshake first if it is not
+    /// complete.
     ///
     /// # Errors
     /// Returns [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) if the stream ends without `close_notify`, and
-    /// [`InvalidData`](io::ErrorKind::InvalidData) if the peer violates the protocol. Then the alert is sent if the
-    /// stream has room.
+    /// [`InvalidData`](io::ErrorKind::InvalidData) if the peer violates the protocol. In the second case the alert was
+    /// sent if the stream had room.
     pub(crate) fn poll_open(
         &mut self,
         mut io: Pin<&mut (impl AsyncRead + AsyncWrite)>,

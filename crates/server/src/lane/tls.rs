@@ -5,9 +5,8 @@
 //! pass or output ─► Session::seal ─► Lane::sealed ─► socket
 //! ```
 //!
-//! A connection handles the bytes of the application only. It keeps sealed bytes if its socket was full, and bytes of
-//! the application until they are written. What is opened or sealed stays in the buffers of the lane, so a quiet client
-//! has no buffer.
+//! A connection handles only the bytes of the application. It keeps unsent bytes, sealed or not, until they are written.
+//! All other opened or sealed bytes are in buffers of the lane, so a quiet client has no buffer.
 
 use std::ops::Range;
 use std::os::fd::AsFd;
@@ -24,11 +23,12 @@ use crate::tls::{Opened, Session};
 /// When the sealed bytes of a pass exceed this size, they are sent before more are sealed.
 const MAX_SEALED: usize = 256 << 10;
 
-/// The most reads of connections in their handshakes in one turn. A handshake costs as much time as hundreds of sends, and
-/// clients that reconnect at the same moment must not delay a pass.
+/// The most reads of connections in their handshakes in one turn. A handshake costs as much time as hundreds of sends,
+/// and clients that reconnect at the same moment must not delay a pass.
 const HANDSHAKES: usize = 16;
 
-/// Handles records that were read. `opened` is empty before, and has nothing of use after.
+/// Handles records that were read. `opened` is a buffer that is used again: its content is replaced, and the caller
+/// does not need it.
 pub(super) fn on_records(
     session: &mut Session,
     connection: &mut Connection,
@@ -37,7 +37,8 @@ pub(super) fn on_records(
     spare: &mut SpareDecoder,
     status: &Status,
 ) -> Next {
-    // Records that rustls returns now must be sent before anything that is sealed later, and after what was appended.
+    // Unsent bytes are sealed first, because the records that rustls returns below must be sent after them, and before
+    // anything that is sealed later.
     if connection.seal(session).is_err() {
         return Next::Remove;
     }
@@ -123,7 +124,8 @@ impl Lane {
         }
     }
 
-    /// Returns `true` if this connection is in its handshake, and if this turn has no time for it. Then it is busy.
+    /// Counts a read of a connection that is in its handshake. Returns `true` if this turn has had [`HANDSHAKES`] of
+    /// them, and then keeps the connection busy, so that the next turn reads it.
     pub(super) fn postpones_handshake(&mut self, key: usize) -> bool {
         let session = self.peers.get(key).and_then(|peer| peer.tls.as_ref());
         if !session.is_some_and(Session::is_handshaking) {
@@ -137,8 +139,8 @@ impl Lane {
         postpones
     }
 
-    /// Handles the `close_notify` of a peer, which may come in the same read as its last bytes, or long before its end of
-    /// the stream.
+    /// Handles the `close_notify` of a peer, which may come in the same read as its last bytes, or long before the end
+    /// of the stream.
     pub(super) fn end_if_notified(&mut self, key: usize) {
         if let Some(Peer { tls: Some(session), connection, .. }) = self.peers.get_mut(key)
             && session.is_ended()
@@ -151,8 +153,8 @@ impl Lane {
         }
     }
 
-    /// Sends `close_notify` if the connection has TLS, so that the peer can tell the end from a truncation (RFC 8446,
-    /// section 6.1). A socket that is full is sent nothing.
+    /// Sends `close_notify` if the connection has TLS, so that the peer can distinguish the end from a truncation (RFC
+    /// 8446, section 6.1). Sends nothing if the socket is full.
     pub(super) fn notify_close(&mut self, key: usize) {
         let Peer { socket, tls, .. } = &mut self.peers[key];
         if let Some(session) = tls {

@@ -57,20 +57,24 @@ impl Listener {
 fn server_config(tls: &Tls, heartbeat: &Heartbeat) -> io::Result<ServerConfig> {
     let mut tls = rustls::ServerConfig::clone(tls.config());
     tls.alpn_protocols = vec![ALPN.as_bytes().to_vec()];
-    let crypto = QuicServerConfig::try_from(tls)
-        .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "it needs TLS 1.3"))?;
+    let crypto = QuicServerConfig::try_from(tls).map_err(|_| {
+        io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "QUIC needs TLS 1.3, which the configuration does not allow",
+        )
+    })?;
     let mut config = ServerConfig::with_crypto(Arc::new(crypto));
     config.transport_config(Arc::new(transport_config(heartbeat)));
     Ok(config)
 }
 
-/// The shortest idle timeout. A busy machine may need some time to answer.
+/// The shortest idle timeout. A busy machine may need some time to acknowledge a packet.
 const MIN_IDLE: Duration = Duration::from_secs(3);
 
 /// The longest idle timeout, which is longer than any sensible heartbeat.
 const MAX_IDLE: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// The longest time without a packet. Browsers give up a connection after 30 s.
+/// The longest time without a packet. Browsers close a connection after 30 s.
 const MAX_QUIET: Duration = Duration::from_secs(25);
 
 /// The most bytes of all streams of one client that are received and not read.

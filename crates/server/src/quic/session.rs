@@ -18,7 +18,7 @@ use super::inbound::inbound;
 use crate::connection_limit::ConnectionPermit;
 use crate::routes;
 
-/// How long a client has to acknowledge its goodbye, and then to close the session.
+/// How long a client has to acknowledge its goodbye, and then again to close the session.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// Closes the connection when it is dropped. A task of the library holds the connection too, so it would stay open.
@@ -44,17 +44,19 @@ pub(super) async fn serve(
     };
     let request = match timeout(context.shared.config.head_deadline, opening).await {
         Ok(Ok(request)) => request,
-        Ok(Err(error)) => return tracing::debug!(%address, %error, "no WebTransport session"),
-        Err(_) => return tracing::debug!(%address, "handshake of QUIC took too long"),
+        Ok(Err(error)) => {
+            return tracing::debug!(%address, %error, "cannot open a WebTransport session");
+        }
+        Err(_) => return tracing::debug!(%address, "QUIC handshake timed out"),
     };
     drop(handshake);
     let _closed = ClosedOnDrop(request.conn().clone());
     if let Err(error) = answer(request, &permit, &context).await {
-        tracing::debug!(%address, %error, "WebTransport session broke");
+        tracing::debug!(%address, %error, "WebTransport session failed");
     }
 }
 
-/// Answers the request of a session, and serves its client.
+/// Responds to the request of a session, and serves its client.
 async fn answer(
     request: web_transport_quinn::Request,
     permit: &ConnectionPermit,
@@ -70,8 +72,8 @@ async fn answer(
         accepted = accepting => accepted,
         error = connection.closed() => return Err(error.into()),
     };
-    // Also for a rejection, because a page does not see the status of the response, but the code of a closed session. Not
-    // `reject`, because it drops the control stream, which is an error of the protocol.
+    // A rejected session is accepted too, because a page does not see the status of the response, but the code of a
+    // closed session. `reject` of the library drops the control stream, which is an error of the protocol.
     let Ok(session) = timeout(context.shared.config.head_deadline, request.ok()).await else {
         return Ok(());
     };
@@ -123,7 +125,7 @@ async fn converse(session: &Session, subscriber: Subscriber, context: &Context) 
             reason
         }
         Err(error) if error.kind() == std::io::ErrorKind::TimedOut => tidings_core::Reason::TooSlow,
-        Err(error) => return tracing::debug!(%error, "WebTransport session broke"),
+        Err(error) => return tracing::debug!(%error, "WebTransport session failed"),
     };
     close(session, &Close::goodbye(reason)).await;
 }
@@ -142,8 +144,8 @@ async fn acknowledged(mut output: SendStream, session: &Session) {
     let _ = timeout(LINGER, received).await;
 }
 
-/// Closes the session, and waits until the client has closed it too. The library waits for at least 100 ms or three round
-/// trips.
+/// Closes the session, and waits until the client has closed it too. The library waits for at least 100 ms or three
+/// round trips.
 async fn close(session: &Session, Close { code, reason }: &Close) {
     session.close(*code, reason.as_bytes());
     let _ = timeout(LINGER, session.closed()).await;

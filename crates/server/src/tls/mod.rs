@@ -150,8 +150,8 @@ impl Tls {
         &self.0.config
     }
 
-    /// Returns the certificates that a browser accepts by their hash (W3C WebTransport, "custom certificate requirements"):
-    /// valid for at most 14 days, with a key of ECDSA P-256.
+    /// Returns the certificates that a browser accepts by their hash (W3C WebTransport, "custom certificate
+    /// requirements"): valid for at most 14 days, with a key of ECDSA P-256.
     #[cfg(feature = "webtransport")]
     pub(crate) fn short_lived(&self) -> Vec<CertificateDer<'static>> {
         let certificates = self.0.resolver.iter().flat_map(|resolver| resolver.current().to_vec());
@@ -179,7 +179,7 @@ impl Tls {
     }
 
     /// Checks in this period whether the files have changed, and reloads them if so. A failure is logged at ERROR, and
-    /// the old certificates stay in use until the files change again. Symbolic links are followed, as Kubernetes
+    /// the old certificates stay in use until the files change again. Symbolic links are followed, because Kubernetes
     /// renews a mounted secret by replacing a link. The warnings of [`from_files`](Self::from_files) are repeated once
     /// a day.
     ///

@@ -19,9 +19,9 @@ pub struct ConnectOptions {
     pub headers: HeaderMap,
     /// How long to wait for a server.
     pub limits: TimeLimits,
-    /// Whether to speak HTTP/2 over `http`, without asking the server first. Only a server that supports it can be
-    /// connected to. Default `false`: HTTP/1.1. Over `https`, the server chooses in the TLS handshake in any case.
-    /// WebSockets always use HTTP/1.1.
+    /// Whether to speak HTTP/2 over `http`. It is not negotiated, so requests to a server without HTTP/2 fail. Default
+    /// `false`: HTTP/1.1. Over `https`, the server chooses in the TLS handshake, whatever this value is. WebSockets
+    /// always use HTTP/1.1.
     pub http2_prior_knowledge: bool,
     /// The certificates to accept for `https`.
     #[cfg(feature = "tls")]
@@ -73,7 +73,7 @@ impl ConnectOptions {
         Self { limits, ..self }
     }
 
-    /// Changes whether to speak HTTP/2 over `http`, without asking the server first.
+    /// Changes whether to speak HTTP/2 over `http`, which is not negotiated.
     pub fn http2_prior_knowledge(self, is_known: bool) -> Self {
         Self { http2_prior_knowledge: is_known, ..self }
     }

@@ -11,7 +11,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 
-/// The body of a request. Its window is opened as it is read, so a peer cannot send more than that ahead.
+/// The body of a request. Its window is opened as it is read, so a peer cannot send more than one window ahead.
 pub(super) struct Incoming<'a> {
     stream: &'a mut RecvStream,
     respond: &'a RefCell<SendResponse<Bytes>>,
@@ -19,7 +19,7 @@ pub(super) struct Incoming<'a> {
     is_awaited: bool,
     /// The length that the peer has announced.
     length: Option<u64>,
-    /// Whether the request is a `CONNECT`. The bytes after its head are no body.
+    /// Whether the request is a `CONNECT`. The bytes after its head are not a body.
     is_connect: bool,
 }
 

@@ -42,7 +42,7 @@ impl AsyncRead for Duplex {
         let count = self.received.len().min(buffer.remaining());
         buffer.put_slice(&self.received[..count]);
         self.received.advance(count);
-        // The window is opened as bytes are read, so a peer cannot send more than that ahead.
+        // The window is opened as bytes are read, so a peer cannot send more than one window ahead.
         self.incoming.flow_control().release_capacity(count).map_err(io_error)?;
         Poll::Ready(Ok(()))
     }

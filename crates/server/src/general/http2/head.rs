@@ -68,7 +68,7 @@ fn join_cookies(headers: &mut HeaderMap) {
         joined.extend_from_slice(b"; ");
         joined.extend_from_slice(cookie.as_bytes());
     }
-    // Values that are joined are a value.
+    // Always succeeds, because valid values joined by `; ` are a valid value.
     if let Ok(joined) = HeaderValue::from_maybe_shared(joined.freeze()) {
         headers.insert(header::COOKIE, joined);
     }
@@ -88,7 +88,7 @@ pub(super) fn response<T>(response: &Response<T>) -> Response<()> {
     *head.status_mut() = response.status();
     *head.headers_mut() = response.headers().clone();
     OF_CONNECTION.iter().for_each(|name| drop(head.headers_mut().remove(name)));
-    // A date is ASCII.
+    // Always succeeds, because a date is ASCII.
     if let Ok(date) = HeaderValue::try_from(date().to_string()) {
         head.headers_mut().insert(header::DATE, date);
     }

@@ -1,13 +1,13 @@
 //! One HTTP/2 connection (RFC 9113). It is one task, which serves all of its streams.
 //!
 //! ```text
-//! socket ─► h2 ─┬─ stream ─► head: well-formed? ─► routes ─► the answer, as its window allows
+//! socket ─► h2 ─┬─ stream ─► head: well-formed? ─► routes ─► the response, as its window allows
 //!               ├─ stream ─► …                         └─► a subscriber, until it leaves
 //! ```
 //!
-//! The protocol is that of the crate `h2`, on which hyper is built. hyper cannot end a stream whose window stays closed:
-//! its tasks wait for the window without a limit. Here each stream has the write deadline, so that a peer that reads one
-//! stream and not another loses only the other.
+//! The crate `h2`, on which hyper is built, implements the protocol. hyper cannot end a stream whose window stays
+//! closed, because its tasks wait for the window without a limit. Here each stream has the write deadline, so a peer
+//! that reads some of its streams and not others loses only the others.
 
 mod body;
 mod duplex;
@@ -30,14 +30,15 @@ use super::socket::Socket;
 use crate::config::Config;
 use crate::shared::Shared;
 
-/// The bytes with which a client that knows that the server speaks HTTP/2 begins a connection (RFC 9113, section 3.4).
+/// The bytes with which a client begins an HTTP/2 connection (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// How many bytes of a request a peer may send before they are read. It is the initial window of RFC 9113.
+/// How many bytes of a stream a peer may send before they are read. It is the initial window of RFC 9113.
 const STREAM_WINDOW: u32 = (1 << 16) - 1;
 
-/// The same for all streams of a connection together. It is larger, because a stream whose bytes are not read yet, such
-/// as a WebSocket whose message the application is handling, must not stop the other streams.
+/// How many bytes of all streams of a connection together a peer may send before they are read. This is more than for
+/// one stream, because a stream whose bytes are not read yet, such as a WebSocket whose message the application is
+/// handling, must not stop the others.
 const CONNECTION_WINDOW: u32 = 1 << 20;
 
 /// The most bytes of a stream that wait for the socket.
@@ -50,7 +51,7 @@ const PENDING_RESETS: usize = 20;
 /// ends (RUSTSEC-2024-0003).
 const ERROR_RESETS: usize = 1024;
 
-/// How long a connection without streams may still take to end, after the peer was sent a `GOAWAY`.
+/// How long a connection without streams may take to end after the peer was sent a `GOAWAY`.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// The part of a connection that its streams need.
@@ -58,7 +59,7 @@ const LINGER: Duration = Duration::from_secs(2);
 pub(super) struct Peer {
     /// The kind of the listener that accepted it.
     listener: ListenerKind,
-    /// Whether it is over the limit, so that its only answer is `503`.
+    /// Whether it is over the limit, so that its only response is `503`.
     is_surplus: bool,
     /// How long it may be without a stream.
     idle_timeout: Duration,

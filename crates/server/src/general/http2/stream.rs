@@ -1,4 +1,4 @@
-//! One stream of HTTP/2: a request and its answer.
+//! One stream of HTTP/2: a request and its response.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -24,7 +24,7 @@ use crate::response::Routed;
 use crate::routes::{self, Streamed};
 use crate::shared::Shared;
 
-/// Serves a stream until its answer is sent, its subscriber has left, or the peer has reset it.
+/// Serves a stream until its response is sent, its subscriber has left, or the peer has reset it.
 pub(super) async fn serve(
     request: Request<RecvStream>,
     respond: SendResponse<Bytes>,
@@ -35,11 +35,11 @@ pub(super) async fn serve(
     let observer = Arc::new(ConnectionObserver::new(shared.metrics.clone()));
     let stream = Stream { incoming, respond: RefCell::new(respond), observer, shared };
     if let Err(error) = stream.answer(request, peer).await {
-        tracing::debug!(%error, "stream broke");
+        tracing::debug!(%error, "HTTP/2 stream failed");
     }
 }
 
-/// A stream that is not answered yet.
+/// A stream without a response yet.
 struct Stream<'a> {
     incoming: RecvStream,
     /// Shared with the body of the request, which sends `100 Continue`.
@@ -50,10 +50,10 @@ struct Stream<'a> {
 }
 
 impl Stream<'_> {
-    /// Answers the request.
+    /// Responds to the request.
     ///
     /// # Errors
-    /// Returns an error if the stream or its connection breaks, or if the peer takes nothing for the write deadline.
+    /// Returns an error if the stream or its connection breaks, or if the peer reads nothing for the write deadline.
     async fn answer(mut self, mut request: Parts, peer: Peer) -> io::Result<()> {
         let (routed, method) = match head::check(&mut request) {
             Ok(()) => {
@@ -112,7 +112,7 @@ impl Stream<'_> {
         Ok((incoming, Window { stream, deadline, observer }))
     }
 
-    /// Serves a subscriber until it has its answer, its stream has ended, or it is gone.
+    /// Serves a subscriber until its poll is answered, its stream has ended, or it is gone.
     async fn subscribe(self, subscriber: Subscriber) -> io::Result<()> {
         let observer = self.observer.clone();
         let config = &self.shared.config;

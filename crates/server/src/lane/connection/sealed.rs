@@ -31,8 +31,9 @@ impl Connection {
         self.timeout = Some(Timeout::Request);
     }
 
-    /// Handles records that violate the protocol. A peer that was served is removed. Another one is sent the alert,
-    /// which is unsent, because it may name the certificate or the version that does not fit.
+    /// Handles records that violate the protocol. If the connection has no request, the peer is sent the alert, which
+    /// is among the unsent bytes: it may name the certificate or the version that does not fit. Otherwise the
+    /// connection is removed, unless it is waiting for the close of the peer's side.
     pub(in crate::lane) fn on_failed_session(&mut self, status: &Status) -> Next {
         match self.stage {
             Stage::Requests if self.pending.is_none() => {
