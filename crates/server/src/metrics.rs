@@ -113,7 +113,7 @@ impl Metrics {
             state("broker_connected", help, i64::from(is_connected));
         }
         if let Some(expiry) = self.expiry() {
-            let help = "Unix time at which the first certificate expires";
+            let help = "Unix time at which the certificate that expires first expires";
             state("tls_certificate_expiry_seconds", help, expiry as i64);
         }
         state("log_entries", "Notifications retained", entries as i64);

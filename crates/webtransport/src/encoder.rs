@@ -86,7 +86,7 @@ mod tests {
             r#"{"id":"10-1","topic":"a","data":"two\nlines\r\n"#,
             r#"{"id":"10-2","topic":"a","data_base64":"Cv8="}"#,
             r#"{"gap":{"after":"10-2","resume":"10-5","missed":3,"reason":"lagged"}}"#,
-            r#"{"goodbye":{"message":"the hub is going away","reason":"going_away"}}"#,
+            &tidings_transport::goodbye_json(Reason::GoingAway),
             r#"{"reply":{"data":"to\nyou"}}"#,
         ];
         assert!(all.ends_with('\n'));

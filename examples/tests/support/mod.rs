@@ -147,7 +147,7 @@ pub(crate) fn close_frame(socket: &mut WebSocket<TcpStream>) -> CloseFrame {
 }
 
 pub(crate) fn assert_goodbye(frame: &CloseFrame) {
-    assert_eq!((u16::from(frame.code), frame.reason.as_str()), (1001, "the hub is going away"));
+    assert_eq!((u16::from(frame.code), frame.reason.as_str()), (1001, "the server is going away"));
 }
 
 /// Returns the cursor of a response to a poll.

@@ -88,7 +88,7 @@ async fn at_the_shutdown_the_goodbye_comes_before_the_code() {
         hub.ask_to_stop();
         assert_eq!(lines.news().await["data"], "the last");
         assert_eq!(lines.news().await["goodbye"]["reason"], "going_away");
-        assert_eq!(closed(&session).await, (1001, "the hub is going away".to_owned()));
+        assert_eq!(closed(&session).await, (1001, "the server is going away".to_owned()));
         hub.ended().await;
     })
     .await;

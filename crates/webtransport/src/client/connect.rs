@@ -198,7 +198,7 @@ mod tests {
     fn the_code_of_a_closed_session_is_a_goodbye_or_a_rejection() {
         let closed =
             |code, reason: &str| closed(WebTransportError::Closed(code, reason.to_owned()).into());
-        let goodbye = closed(1001, "the hub is going away").unwrap();
+        let goodbye = closed(1001, "the server is going away").unwrap();
         assert_eq!((goodbye.code, goodbye.is_worth_reconnecting()), (Some(1001), true));
         for (code, reason, expected, message) in [
             (403, "origin_not_allowed: pages of: x", Some("origin_not_allowed"), "pages of: x"),
