@@ -190,12 +190,6 @@ fn malformed() -> impl Iterator<Item = Row> {
             400,
         ),
         ("another protocol", GUNICORN, line("GET /healthz FTP/1.1"), 400),
-        (
-            "the preface of HTTP/2",
-            "RFC 9113, section 3.4",
-            "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".into(),
-            505,
-        ),
         ("a later version", GUNICORN, line("GET /healthz HTTP/2.0"), 505),
         (
             "TLS",
