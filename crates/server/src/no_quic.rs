@@ -23,11 +23,11 @@ impl Listener {
 
 /// What `GET /transports` shows about WebTransport, which is nothing.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Offer;
+pub(crate) struct Offer(());
 
 impl Offer {
     pub(crate) fn of(_: &[Listener]) -> Self {
-        Self
+        Self(())
     }
 
     /// Returns `true`.

@@ -71,7 +71,7 @@ async fn a_client_that_reads_nothing_is_cut_off_by_the_write_deadline() {
         assert_eq!((code, &*reason), (1013, "too slow, try again later"));
         drop(lines);
         eventually("its seat is free", async || hub.hub.pool().is_empty()).await;
-        let too_slow = "tidings_let_go_total{reason=\"too_slow\"}";
+        let too_slow = "tidings_disconnected_total{reason=\"too_slow\"}";
         eventually("it is counted", async || hub.metric(too_slow).await == 1).await;
         hub.stop().await;
     })

@@ -36,7 +36,7 @@ async fn each_rejection_has_its_status_as_code_and_its_code_in_the_reason() {
         let _lines = Lines::of(&first).await;
         let (status, reason) = closed(&open(&hub, "/topics/a").await).await;
         assert!(status == 503 && reason.starts_with("full: "), "{status} {reason}");
-        assert_eq!(hub.metric("tidings_refused_total").await, 5);
+        assert_eq!(hub.metric("tidings_rejected_total").await, 5);
         hub.stop().await;
     })
     .await;
