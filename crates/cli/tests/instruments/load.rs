@@ -54,7 +54,7 @@ impl Load {
     fn connected(address: &str, transport: &str, clients: usize, more: &Value) -> Self {
         let mut load = Self::start(address, transport, clients, more);
         load.run(&json!("rehearse"));
-        load.run(&json!("connect"));
+        load.run(&connect());
         load
     }
 
@@ -68,6 +68,11 @@ impl Load {
         self.0.wait();
         std::iter::from_fn(|| self.0.log_line()).map(|line| line + "\n").collect()
     }
+}
+
+/// The command to connect all clients.
+fn connect() -> Value {
+    json!({ "connect": { "at_once": 64, "resumes": false } })
 }
 
 fn setup(address: &str, transport: &str, clients: usize, more: &Value) -> Value {
@@ -139,7 +144,7 @@ fn every_handshake_is_counted() {
     for (transport, requests) in TRANSPORTS.into_iter().zip([40, 40, 80]) {
         let mut load = Load::start(&baseline.address, transport, 40, &Value::Null);
         load.run(&json!("rehearse"));
-        let outcome = load.run(&json!("connect"));
+        let outcome = load.run(&connect());
         let figures = [("connections", 40), ("requests", requests), ("deliveries", 0), ("lost", 0)];
         expect(&outcome, &figures);
         load.end();
@@ -149,7 +154,7 @@ fn every_handshake_is_counted() {
 #[test]
 fn a_command_that_is_read_together_with_the_setup_is_run() {
     let baseline = Baseline::start();
-    let connect = json!("connect");
+    let connect = connect();
     let mut load = Load::start_with(&baseline.address, &connect);
     expect(&load.outcome(&connect), &[("connections", 3)]);
     expect_deliveries(&load.run(&publish(50.0, 1, 0.1)), 15);
@@ -165,7 +170,7 @@ fn deliveries_for_another_client_are_counted() {
     load.end();
     // The baseline has only one topic, so each of two clients also receives the notifications for the other.
     let mut load = Load::start(&baseline.address, "sse", 2, &own_topics);
-    load.run(&json!("connect"));
+    load.run(&connect());
     let outcome = load.run(&publish(50.0, 1, 1.0));
     expect(&outcome, &[("deliveries", 50), ("lost", 0)]);
     // The last of them may arrive after the load has received everything that it expects.
@@ -193,7 +198,7 @@ fn lost_duplicated_and_reordered_deliveries_are_counted() {
     let server = thread::spawn(move || serve_badly(&listener));
     let one = json!({ "publishers": 1, "payload": 48, "patience": 1.0 });
     let mut load = Load::start(&address, "websocket", 1, &one);
-    load.run(&json!("connect"));
+    load.run(&connect());
     let outcome = load.run(&publish(100.0, 1, 0.06));
     let counts = [("deliveries", 5), ("lost", 1), ("duplicated", 1), ("reordered", 1)];
     expect(&outcome, &counts);
@@ -223,7 +228,7 @@ fn a_publisher_reconnects_if_the_server_closed_its_idle_connection() {
     });
     let one = json!({ "publishers": 1, "payload": 48, "patience": 10.0 });
     let mut load = Load::start(&address, "websocket", 1, &one);
-    load.run(&json!("connect"));
+    load.run(&connect());
     expect_deliveries(&load.run(&publish(50.0, 1, 0.06)), 3);
     load.end();
     join(server);
@@ -281,7 +286,7 @@ fn the_load_fails_with_a_reason_if_the_server_rejects_it_or_is_missing() {
     let baseline = Baseline::start();
     let elsewhere = json!({ "urls": [format!("http://{}/elsewhere", baseline.address)] });
     let mut load = Load::start(&baseline.address, "sse", 3, &elsewhere);
-    load.write(&json!("connect"));
+    load.write(&connect());
     let error = load.errors();
     assert!(error.contains("404") && error.contains("0 of 3 clients"), "{error}");
 
