@@ -24,7 +24,7 @@ const CAPACITY: usize = 4096;
 /// names are the same topic.
 ///
 /// # Errors
-/// Returns an error if no socket can be bound, or if the address cannot be printed.
+/// Fails if no socket can be bound, or the address cannot be printed.
 pub(crate) async fn broadcast() -> anyhow::Result<ExitCode> {
     allow_many_files();
     let app = Router::new()

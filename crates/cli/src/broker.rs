@@ -49,12 +49,11 @@ pub(crate) struct BrokerArgs {
 }
 
 impl BrokerArgs {
-    /// Returns `true` if the server has a broker.
     pub(crate) fn is_given(&self) -> bool {
         self.broker.is_some()
     }
 
-    /// Returns the retention of a new stream, and the number of its replicas.
+    /// The retention of a new stream, and the number of its replicas.
     fn config(&self) -> BrokerConfig {
         let default = Keep::default();
         let keep = Keep::default()
@@ -71,7 +70,7 @@ impl BrokerArgs {
 /// `first_attempt` is completed when the first attempt has succeeded or failed.
 ///
 /// # Errors
-/// Returns an error if the broker rejects the server, so that another attempt would not help, or after the timeout.
+/// Fails if the broker rejects the server, so that another attempt would not help, or after the timeout.
 pub(crate) async fn attach(
     hub: Hub,
     args: BrokerArgs,
@@ -123,7 +122,7 @@ fn late() -> BrokerError {
 /// Parses a number of whole seconds, up to ten years.
 ///
 /// # Errors
-/// Returns what is expected if the text is not such a number.
+/// Fails with what is expected if the text is not such a number.
 fn age(text: &str) -> Result<Duration, String> {
     let seconds: u64 =
         text.parse().map_err(|_| "expected whole seconds, such as 3600".to_owned())?;

@@ -14,7 +14,7 @@ use crate::values::{NO_AXUM, NO_BROKERS};
 /// Measures, prints the table and writes the reports.
 ///
 /// # Errors
-/// Returns an error if nothing could be measured, or if a report cannot be written.
+/// Fails if nothing could be measured, or a report cannot be written.
 pub(crate) async fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
     let (json, html) = (args.json.clone(), args.html.clone());
     let plan = plan(args)?;
@@ -53,12 +53,11 @@ pub(crate) async fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
     Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Opens the file if a path was given.
 fn open(path: Option<&Path>) -> Result<Option<Output>, String> {
     path.map(Output::open).transpose()
 }
 
-/// Prints an error of the command line and returns the exit code for it.
+/// Prints an error of the command line.
 fn usage(error: &str) -> ExitCode {
     eprintln!("tidings: {error}");
     ExitCode::from(2)

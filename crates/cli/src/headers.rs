@@ -26,10 +26,10 @@ enum Time {
 }
 
 impl HeaderArgs {
-    /// Returns the headers given on the command line, which may be empty.
+    /// The headers given on the command line, which may be empty.
     ///
     /// # Errors
-    /// Returns an error if `--time now` was given and the clock of this machine is before 1970 or after 9999.
+    /// Fails if `--time now` was given and the clock of this machine is before 1970 or after 9999.
     pub(crate) fn headers(&self) -> anyhow::Result<Headers> {
         let mut headers = Headers::new();
         if let Some(event) = &self.event {

@@ -26,7 +26,7 @@ pub(crate) enum Listen {
 /// Parses a value of `--listen`.
 ///
 /// # Errors
-/// Returns the accepted forms if the text has none of them.
+/// Fails with the accepted forms if the text has none of them.
 pub(crate) fn listen(text: &str) -> Result<Listen, String> {
     #[cfg(unix)]
     match text.strip_prefix("unix:") {
@@ -47,7 +47,7 @@ pub(crate) fn listen(text: &str) -> Result<Listen, String> {
 /// Parses the value of `--listen-plain`, which is a TCP address.
 ///
 /// # Errors
-/// Returns the accepted form if the text is not an address.
+/// Fails with the accepted form if the text is not an address.
 pub(crate) fn listen_tcp(text: &str) -> Result<Listen, String> {
     match listen(text)? {
         listen @ Listen::Tcp(_) => Ok(listen),
@@ -56,7 +56,6 @@ pub(crate) fn listen_tcp(text: &str) -> Result<Listen, String> {
 }
 
 impl Listen {
-    /// Returns the address if it is a TCP address.
     pub(crate) fn tcp(&self) -> Option<&str> {
         match self {
             Self::Tcp(address) => Some(address),
@@ -69,7 +68,7 @@ impl Listen {
     /// use TLS if there is a `tls`.
     ///
     /// # Errors
-    /// Returns an error that names the listener if it cannot be bound or used.
+    /// Fails if the listener cannot be bound or used. The error names it.
     pub(crate) async fn add(
         self,
         server: Server,
@@ -113,16 +112,15 @@ impl Listen {
     }
 }
 
-/// Returns the URL of a TCP listener at this address.
 fn url(address: &SocketAddr, tls: Option<&Tls>) -> String {
     let scheme = if tls.is_some() { "https" } else { "http" };
     format!("{scheme}://{address}")
 }
 
-/// Returns the sockets that systemd has passed to this process (sd_listen_fds(3)), each with its URL.
+/// The sockets that systemd has passed to this process (sd_listen_fds(3)), each with its URL.
 ///
 /// # Errors
-/// Returns an error if there are none, or if one is not a TCP or Unix stream socket.
+/// Fails if there are none, or one is not a TCP or Unix stream socket.
 #[cfg(unix)]
 fn inherited(tls: Option<&Tls>) -> anyhow::Result<Vec<(Listener, String)>> {
     let mut passed = listenfd::ListenFd::from_env();

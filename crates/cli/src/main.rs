@@ -85,8 +85,8 @@ async fn run(command: Command) -> ExitCode {
     })
 }
 
-/// Returns the filter of `RUST_LOG`, such as `debug` or `warn,tidings=debug`. The default is warnings of everything and
-/// INFO of this project, so that an operator can follow a shutdown.
+/// The filter of `RUST_LOG`, such as `debug` or `warn,tidings=debug`. The default is warnings of everything and INFO of
+/// this project, so that an operator can follow a shutdown.
 ///
 /// The NATS library logs only if `RUST_LOG` names it, because the server logs the events that matter. Its connections
 /// log at most at `debug`, because at `trace` they log the password that they send.

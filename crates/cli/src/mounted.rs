@@ -14,7 +14,7 @@ use crate::serve::{allow_many_files, print, shutdown};
 /// Prints its address and serves on a free loopback port until Ctrl-C.
 ///
 /// # Errors
-/// Returns an error if no socket can be bound, if the address cannot be printed, or if the server fails.
+/// Fails if no socket can be bound, the address cannot be printed, or the server fails.
 pub(crate) async fn mounted(args: MountedArgs) -> anyhow::Result<ExitCode> {
     allow_many_files();
     let heartbeat = Heartbeat::default().interval(args.heartbeat);

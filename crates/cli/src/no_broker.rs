@@ -18,7 +18,7 @@ const FLAGS: [&str; 6] =
 pub(crate) struct BrokerArgs;
 
 impl BrokerArgs {
-    /// Returns `false`, because each flag is an error.
+    /// Always `false`, because each flag is an error.
     pub(crate) fn is_given(&self) -> bool {
         false
     }
@@ -59,10 +59,7 @@ impl TypedValueParser for NeedsBrokers {
     }
 }
 
-/// Returns at once.
-///
-/// # Errors
-/// Never fails. The signature is that of a build with brokers.
+/// Does nothing and never fails. The signature is that of a build with brokers.
 pub(crate) async fn attach(
     _: Hub,
     _: BrokerArgs,

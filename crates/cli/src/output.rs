@@ -21,7 +21,7 @@ impl Output {
     /// Opens the file without changing its contents. The path `-` is standard output.
     ///
     /// # Errors
-    /// Returns a message with the path if the file cannot be opened for writing.
+    /// Fails if the file cannot be opened for writing. The message contains the path.
     pub(crate) fn open(path: &Path) -> Result<Self, String> {
         let path = path.to_owned();
         if path.as_os_str() == STDOUT {
@@ -39,7 +39,6 @@ impl Output {
         }
     }
 
-    /// Returns `true` if it is standard output.
     pub(crate) fn is_stdout(&self) -> bool {
         self.file.is_none()
     }
@@ -47,7 +46,7 @@ impl Output {
     /// Replaces the contents of the file with the text.
     ///
     /// # Errors
-    /// Returns an error with the path if the text cannot be written, for example because the disk is full.
+    /// Fails if the text cannot be written, for example because the disk is full. The error contains the path.
     pub(crate) fn write(mut self, text: &str) -> anyhow::Result<()> {
         let written = match &mut self.file {
             None => io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()),

@@ -17,8 +17,7 @@ const MAX_INPUT: u64 = 64 << 20;
 /// Publishes standard input and prints the id, or the ids with `--ndjson`.
 ///
 /// # Errors
-/// Returns an error if the input cannot be read or is not UTF-8 text, if an argument is invalid, or if the publish
-/// fails.
+/// Fails if the input cannot be read or is not UTF-8 text, an argument is invalid, or the publish fails.
 pub(crate) async fn publish(args: PublishArgs) -> anyhow::Result<ExitCode> {
     let target = Target::new(args.url.url()?).options(args.remote.options()?);
     if args.ndjson {

@@ -17,7 +17,7 @@ const MAX_LINE: u64 = 64 << 20;
 /// Publishes the lines of standard input and prints their ids. Lines that arrive together are sent in one request.
 ///
 /// # Errors
-/// Returns an error if the input cannot be read or a publish fails. After a failed publish it contains the number of
+/// Fails if the input cannot be read or a publish fails. After a failed publish, the error contains the number of
 /// notifications that are known to be published.
 pub(crate) async fn publish_many(mut publisher: Publisher) -> anyhow::Result<ExitCode> {
     let mut input = BufReader::with_capacity(BATCH, io::stdin().lock());
@@ -54,10 +54,10 @@ fn known(stored: usize, error: ClientError) -> anyhow::Error {
     anyhow::Error::new(error).context(known)
 }
 
-/// Reads one line, and the further lines that have already arrived. Returns an empty batch at the end of the input.
+/// Reads one line, and the further lines that have already arrived. The batch is empty at the end of the input.
 ///
 /// # Errors
-/// Returns an error if the input cannot be read, or if a line is longer than [`MAX_LINE`].
+/// Fails if the input cannot be read, or a line is longer than [`MAX_LINE`].
 fn next_batch(input: &mut BufReader<impl Read>) -> io::Result<Vec<u8>> {
     let mut batch = Vec::new();
     for _ in 0..PublishMany::MAX_LINES {
@@ -76,7 +76,7 @@ fn next_batch(input: &mut BufReader<impl Read>) -> io::Result<Vec<u8>> {
 mod tests {
     use super::*;
 
-    /// Returns one piece for each read.
+    /// A reader with one piece for each read.
     struct Pieces(Vec<&'static str>);
 
     impl Read for Pieces {

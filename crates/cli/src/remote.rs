@@ -59,11 +59,11 @@ pub(crate) struct CredentialArgs {
 pub(crate) struct Secret(String);
 
 impl RemoteArgs {
-    /// Returns the options for connections to the server.
+    /// The options for connections to the server.
     ///
     /// # Errors
-    /// Returns an error if a header or the token is malformed, or if the file of `--ca` cannot be read or contains no
-    /// certificate. The message does not contain the value of a header or the token.
+    /// Fails if a header or the token is malformed, or the file of `--ca` cannot be read or contains no certificate.
+    /// The message does not contain the value of a header or the token.
     pub(crate) fn options(&self) -> Result<Arc<ConnectOptions>, Usage> {
         let mut options = self.credentials.options()?;
         if let Some(path) = &self.ca {
@@ -79,11 +79,10 @@ impl RemoteArgs {
 }
 
 impl CredentialArgs {
-    /// Returns options with the headers and the token.
+    /// Options with the headers and the token.
     ///
     /// # Errors
-    /// Returns an error if a header or the token is malformed. The message does not contain the value of a header or
-    /// the token.
+    /// Fails if a header or the token is malformed. The message does not contain the value of a header or the token.
     fn options(&self) -> Result<ConnectOptions, Usage> {
         let mut options = ConnectOptions::default();
         let named = self.token.as_ref().map(|token| token.0.clone());
@@ -100,10 +99,10 @@ impl CredentialArgs {
         Ok(options)
     }
 
-    /// Returns the headers as lines of a request, each with its line end.
+    /// The headers as lines of a request, each with its line end.
     ///
     /// # Errors
-    /// Returns an error if a header or the token is malformed.
+    /// Fails if a header or the token is malformed.
     pub(crate) fn header_lines(&self) -> Result<String, Usage> {
         let options = self.options()?;
         let line = |(name, value): (&HeaderName, &HeaderValue)| {
@@ -120,7 +119,7 @@ fn authorities(path: &Path) -> std::io::Result<Tls> {
 /// Parses a fingerprint of 32 bytes in hexadecimal, with or without colons.
 ///
 /// # Errors
-/// Returns the accepted form if the text is not such a fingerprint.
+/// Fails with the accepted form if the text is not such a fingerprint.
 fn fingerprint(text: &str) -> Result<Fingerprint, String> {
     let wanted = || "expected 32 bytes in hexadecimal, such as 5C:0B:…:9E".to_owned();
     let digits: Vec<char> = text.chars().filter(|digit| *digit != ':').collect();
@@ -152,8 +151,8 @@ impl Secret {
     /// Parses the URL of a server or of a topic.
     ///
     /// # Errors
-    /// Returns an error if it is not a URL of the scheme `http`, `https`, `ws` or `wss`. The message does not contain
-    /// the user, the password or the query.
+    /// Fails if it is not a URL of the scheme `http`, `https`, `ws` or `wss`. The message does not contain the user,
+    /// the password or the query.
     pub(crate) fn url(&self) -> Result<Url, Usage> {
         if !self.0.contains("://") {
             let shown = self.shown();
@@ -171,8 +170,8 @@ impl Secret {
     /// Parses the URL of a topic or of filters.
     ///
     /// # Errors
-    /// Returns the errors of [`url`](Self::url), and one if the URL has no path. A server answers it with a page, which
-    /// a subscriber would take for a fault that passes.
+    /// Any error of [`url`](Self::url), or a URL without a path. A server answers it with a page, which a subscriber
+    /// would take for a fault that passes.
     pub(crate) fn topic_url(&self) -> Result<Url, Usage> {
         let url = self.url()?;
         if url.path() == "/" {
@@ -187,7 +186,7 @@ impl Secret {
         Usage::new(format!("invalid URL {:?}: {problem}", self.shown()))
     }
 
-    /// Returns the URL without user, password, query and fragment.
+    /// The URL without user, password, query and fragment.
     fn shown(&self) -> String {
         let address = self.0.split(['?', '#']).next().unwrap_or_default();
         let (scheme, rest) = match address.split_once("://") {

@@ -21,8 +21,8 @@ use crate::tls;
 /// Serves until Ctrl-C or SIGTERM. Prints the URLs of the listeners first.
 ///
 /// # Errors
-/// Returns an error if a certificate cannot be used, if a listener cannot be bound, if the broker rejects the server or
-/// its timeout ends, or if the addresses cannot be printed.
+/// Fails if a certificate cannot be used, a listener cannot be bound, the broker rejects the server or its timeout
+/// ends, or the addresses cannot be printed.
 pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     allow_many_files();
     let listeners = args.listen.iter().filter_map(Listen::tcp).filter_map(tls::host);
@@ -94,8 +94,8 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     failure.map_or(Ok(ExitCode::SUCCESS), Err)
 }
 
-/// Returns the lines to print, with those about the certificates. The first is always `listening on URL`, from which a
-/// parent process reads the port.
+/// The lines to print, with those about the certificates. The first is always `listening on URL`, from which a parent
+/// process reads the port.
 fn greeting(urls: &[String], certificates: &str, live_page: bool) -> String {
     let mut lines: String = urls.iter().map(|url| format!("listening on {url}\n")).collect();
     lines += certificates;
@@ -108,7 +108,7 @@ fn greeting(urls: &[String], certificates: &str, live_page: bool) -> String {
 /// Prints all lines in one write, because a parent process may close its end after the first line.
 ///
 /// # Errors
-/// Returns an error if standard output cannot be written.
+/// Fails if standard output cannot be written.
 pub(crate) fn print(lines: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     out.write_all(lines.as_bytes()).and_then(|()| out.flush()).context("cannot write the address")
@@ -148,7 +148,7 @@ async fn demo(hub: Hub, topic: Topic) {
     Source::default().run(hub, tick).await;
 }
 
-/// Returns a future that resolves after Ctrl-C or SIGTERM. It includes signals that arrive before the first poll.
+/// Resolves after Ctrl-C or SIGTERM. Signals that arrive after the call but before the first poll are included.
 pub(crate) fn shutdown() -> impl Future<Output = ()> {
     #[cfg(unix)]
     {

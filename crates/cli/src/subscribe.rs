@@ -22,7 +22,7 @@ const WEBSOCKET: &str = "websocket";
 /// Prints notifications until Ctrl-C, and reconnects after a cut.
 ///
 /// # Errors
-/// Returns an error if an argument is invalid or standard output cannot be written.
+/// Fails if an argument is invalid or standard output cannot be written.
 pub(crate) async fn subscribe(args: SubscribeArgs) -> anyhow::Result<ExitCode> {
     let client = client(&args.transport)?;
     let options = args.remote.options()?;
@@ -89,8 +89,7 @@ fn print(arrival: &Arrival, as_json: bool) -> std::io::Result<()> {
     out.flush()
 }
 
-/// Returns the JSON of a notification, in the format of the server. Not every transport has the id, the topic and the
-/// headers.
+/// The JSON of a notification, in the format of the server. Not every transport has the id, the topic and the headers.
 fn envelope(received: &Received) -> Value {
     let (name, data) = match received.kind {
         Kind::Text => ("data", String::from_utf8_lossy(&received.payload).into_owned()),

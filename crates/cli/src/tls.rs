@@ -58,11 +58,11 @@ pub(crate) struct Certificates {
 }
 
 impl TlsArgs {
-    /// Returns the certificates, or `None` if the listeners have no TLS. `hosts` are names of the server besides
-    /// `localhost` and loopback addresses, for a self-signed certificate.
+    /// The certificates, or `None` if the listeners have no TLS. `hosts` are names of the server besides `localhost`
+    /// and loopback addresses, for a self-signed certificate.
     ///
     /// # Errors
-    /// Returns an error if there are not as many keys as certificates, or if one of them cannot be used.
+    /// Fails if there are not as many keys as certificates, or one of them cannot be used.
     pub(crate) fn certificates(
         &self,
         hosts: impl Iterator<Item = String>,
@@ -118,8 +118,7 @@ fn self_signed(hosts: impl Iterator<Item = String>) -> anyhow::Result<Certificat
 
 const VALIDITY: Duration = Duration::from_secs(13 * 24 * 3600);
 
-/// Returns the host of an address to listen on, for a certificate. Returns `None` if clients cannot connect to it, as
-/// to `0.0.0.0`.
+/// The host to name in a certificate, `None` for an address such as `0.0.0.0` that no client can connect to.
 pub(crate) fn host(address: &str) -> Option<String> {
     let (host, _) = address.rsplit_once(':')?;
     let ip: IpAddr = match Host::parse(host).ok()? {

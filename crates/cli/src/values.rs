@@ -17,7 +17,7 @@ pub(crate) const NO_AXUM: &str =
 /// Parses a number of threads.
 ///
 /// # Errors
-/// Returns what is expected if it is not 1 to 1024.
+/// Fails with what is expected if it is not 1 to 1024.
 pub(crate) fn workers(text: &str) -> Result<NonZeroUsize, String> {
     let workers = text.parse().ok().filter(|workers: &NonZeroUsize| workers.get() <= 1024);
     workers.ok_or_else(|| "expected a number from 1 to 1024".to_owned())
@@ -30,7 +30,7 @@ pub(crate) fn at_least_one() -> clap::builder::RangedU64ValueParser<u64> {
 /// Parses a time in seconds, from 1 ms to one day.
 ///
 /// # Errors
-/// Returns what is expected if the text is not such a time.
+/// Fails with what is expected if the text is not such a time.
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "expected seconds, such as 2.5".to_owned())?;
     let is_sound = (0.001..=86_400.0).contains(&seconds);
@@ -42,16 +42,15 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
 /// Parses a time as [`seconds`] does, or `0`.
 ///
 /// # Errors
-/// Returns what is expected if the text is not such a time.
+/// Fails with what is expected if the text is not such a time.
 pub(crate) fn seconds_or_none(text: &str) -> Result<Duration, String> {
     if text == "0" { Ok(Duration::ZERO) } else { seconds(text) }
 }
 
-/// Parses an origin and returns it as a browser serializes it: without a path, and without the default port of its
-/// scheme.
+/// Parses an origin and serializes it as a browser does: without a path, and without the default port of its scheme.
 ///
 /// # Errors
-/// Returns the expected form if the text is not a URL with a host, or if it has a path or a query.
+/// Fails with the expected form if the text is not a URL with a host, or has a path, a query or a fragment.
 pub(crate) fn origin(text: &str) -> Result<String, String> {
     let wanted =
         || "expected SCHEME://HOST or SCHEME://HOST:PORT, such as https://shop.example".to_owned();
@@ -68,7 +67,7 @@ pub(crate) fn origin(text: &str) -> Result<String, String> {
 /// Parses a host name and returns it as browsers send it in `Host`, in lower case and Punycode.
 ///
 /// # Errors
-/// Returns the expected form if the text is not a name, or if it has a scheme, a port or a path.
+/// Fails with the expected form if the text is not a name, or has a scheme, a port or a path.
 pub(crate) fn host(text: &str) -> Result<String, String> {
     let wanted = || "expected a name without scheme, port or path, such as news.example".to_owned();
     let is_bare = !text.contains([':', '/', '@', '*', ' ']);
@@ -79,7 +78,7 @@ pub(crate) fn host(text: &str) -> Result<String, String> {
 /// Parses a position: an id, `earliest` or `latest`.
 ///
 /// # Errors
-/// Returns the expected form if the text is not a position.
+/// Fails with the expected form if the text is not a position.
 pub(crate) fn position(text: &str) -> Result<Position, String> {
     text.parse().map_err(|error: ParseIdError| error.to_string())
 }

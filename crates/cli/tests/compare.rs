@@ -9,7 +9,7 @@ fn output(command: &mut Command) -> Output {
     TestProgram::run_within(COMPARE_LIMIT, command, "")
 }
 
-/// Makes a very small run and returns its exit code and everything that it prints.
+/// The exit code of a very small run, and everything that it prints.
 fn compare(transports: &str, path: Option<&str>) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
     command.args(["compare", "--transports", transports, "--clients", "5", "--rounds", "1"]);
@@ -87,7 +87,7 @@ fn long_scenarios_are_measured_if_their_rows_are_chosen() {
     }
 }
 
-/// Makes a very small run over TLS and returns its report.
+/// The report of a very small run over TLS.
 fn over_tls(transports: &str, rows: &str) -> serde_json::Value {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
     command.args(["compare", "--tls", "--baseline", "--transports", transports, "--rows", rows]);

@@ -42,7 +42,7 @@ fn seed() -> u64 {
     seed
 }
 
-/// Publishes a first notification and returns its id. All clients start after it.
+/// Publishes a first notification. All clients start after it.
 async fn start(nodes: &Nodes) -> Id {
     let mut url = nodes.at(0);
     url.set_path("/topics/a");

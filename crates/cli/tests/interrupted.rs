@@ -27,7 +27,7 @@ fn path(name: &str) -> PathBuf {
     path
 }
 
-/// Calls `look` until it returns `Some`, and returns the value.
+/// Calls `look` until it returns `Some`.
 fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {
@@ -39,7 +39,7 @@ fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Returns the running child processes of the process `of`.
+/// The running child processes of the process `of`.
 fn children(of: u32) -> Vec<u32> {
     let tasks = fs::read_dir(format!("/proc/{of}/task")).into_iter().flatten().flatten();
     let lists = tasks.map(|task| fs::read_to_string(task.path().join("children")));
@@ -47,8 +47,8 @@ fn children(of: u32) -> Vec<u32> {
     text.split_ascii_whitespace().map(|pid| pid.parse().unwrap()).collect()
 }
 
-/// Returns `true` if the process runs this command, with these first arguments. The name of the program alone is not
-/// enough, because between fork and exec a child has the command line of its parent.
+/// `true` if the process runs this command, with these first arguments. The name of the program alone is not enough,
+/// because between fork and exec a child has the command line of its parent.
 fn runs(pid: u32, command: &[&str]) -> bool {
     let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let words: Vec<_> =

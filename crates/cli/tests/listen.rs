@@ -32,14 +32,14 @@ impl Hub {
         self.0.wait().code()
     }
 
-    /// Returns the exit code and the standard error of a server that does not start.
+    /// The exit code and the standard error of a server that does not start.
     fn failure(self) -> (Option<i32>, String) {
         let output = self.0.finish();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     }
 }
 
-/// Returns the command that serves on the Unix socket at this path.
+/// Serves on the Unix socket at this path.
 fn at(path: &Path) -> Command {
     let mut command = Command::new(PROGRAM);
     command.arg("serve").arg("--listen").arg(format!("unix:{}", path.display()));
@@ -47,7 +47,7 @@ fn at(path: &Path) -> Command {
     command
 }
 
-/// Returns the command of a shell that runs this line of script and then serves on the sockets that systemd passes.
+/// A shell that runs this line of script and then serves on the sockets that systemd passes.
 fn from_systemd(script: &str) -> Command {
     let mut command = Command::new("sh");
     let script = format!(r#"{script}; exec "$0" serve --listen systemd"#);
@@ -55,7 +55,7 @@ fn from_systemd(script: &str) -> Command {
     command
 }
 
-/// Returns the command that serves on this socket, which is passed as descriptor 3, as systemd does.
+/// Serves on this socket, which is passed as descriptor 3, as systemd does.
 fn passed(socket: impl Into<OwnedFd>) -> Command {
     // A child inherits only its standard streams, so the socket is passed as standard input first.
     let mut command = from_systemd("exec 3<&0 0</dev/null; export LISTEN_PID=$$ LISTEN_FDS=1");
@@ -63,7 +63,7 @@ fn passed(socket: impl Into<OwnedFd>) -> Command {
     command
 }
 
-/// Returns the command that serves on these two sockets, which are passed as descriptors 3 and 4.
+/// Serves on these two sockets, which are passed as descriptors 3 and 4.
 fn both_passed(first: impl Into<OwnedFd>, second: impl Into<OwnedFd>) -> Command {
     let mut command =
         from_systemd("exec 3<&0 4<&2 0</dev/null 2>/dev/null; export LISTEN_PID=$$ LISTEN_FDS=2");

@@ -35,7 +35,7 @@ impl Hub {
         Self { program, address }
     }
 
-    /// Returns the resident memory of the process, in bytes.
+    /// The resident memory of the process, in bytes.
     fn memory(&self) -> usize {
         let status = fs::read_to_string(format!("/proc/{}/status", self.program.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();

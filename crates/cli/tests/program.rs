@@ -54,7 +54,7 @@ impl Running {
         self.0.signal(signal);
     }
 
-    /// Returns the lines of its standard error.
+    /// The lines of its standard error.
     fn log(&mut self) -> impl Iterator<Item = String> {
         std::iter::from_fn(|| self.0.log_line())
     }

@@ -34,7 +34,7 @@ fn run(args: &[&str], input: &str) -> (Option<i32>, String, String) {
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
-/// Starts the program and returns it with the first line of its output.
+/// Starts the program and reads the first line of its output.
 fn first_line(args: &[&str]) -> (TestProgram, String) {
     let mut program = TestProgram::start(&mut tidings(args));
     let line = program.line();

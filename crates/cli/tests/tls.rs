@@ -22,7 +22,7 @@ fn serve(args: &[&str]) -> Command {
     command
 }
 
-/// Returns the exit code and the standard error of a server that does not start.
+/// The exit code and the standard error of a server that does not start.
 fn failure(args: &[&str]) -> (Option<i32>, String) {
     let output = TestProgram::run(&mut serve(args), "");
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
@@ -40,7 +40,7 @@ fn files(folder: &TempDir) -> [String; 2] {
     ["chain", "key"].map(|name| folder.path().join(name).to_str().unwrap().to_owned())
 }
 
-/// Returns the first line of the log that contains this text.
+/// Waits for the first line of the log that contains this text.
 fn logged(server: &mut TestProgram, text: &str) -> String {
     loop {
         let line = server.log_line().unwrap_or_else(|| panic!("no {text:?}"));

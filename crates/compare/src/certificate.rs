@@ -21,7 +21,7 @@ impl Certificate {
     /// Creates a certificate and writes the files.
     ///
     /// # Errors
-    /// Returns an error if they cannot be written.
+    /// Fails if they cannot be written.
     pub(crate) fn create() -> anyhow::Result<Self> {
         let created = generate_simple_self_signed(["127.0.0.1".to_owned()])?;
         let folder = tempfile::tempdir().context("cannot create a folder for a certificate")?;
@@ -34,7 +34,7 @@ impl Certificate {
         Ok(Self { chain, key, _folder: folder })
     }
 
-    /// Returns the arguments with which a server uses it.
+    /// The arguments with which a server uses it.
     pub(crate) fn args(&self) -> anyhow::Result<[&str; 4]> {
         let [chain, key] = [&self.chain, &self.key]
             .map(|path| path.to_str().context("the folder for temporary files is not UTF-8"));

@@ -57,15 +57,15 @@ impl Child {
         Ok(Self { name, _watchdog: watchdog, child, input, output, errors })
     }
 
-    /// Returns its process, or `None` if it has ended.
+    /// Its process, or `None` after it has ended.
     pub(crate) fn process(&self) -> Option<Process> {
         self.child.id().map(Process::new)
     }
 
-    /// Returns the next line of its output. Cancel safe.
+    /// The next line of its output. Cancel safe.
     ///
     /// # Errors
-    /// Returns an error if the child has ended. `before` completes the sentence "NAME ended before …".
+    /// Fails if the child has ended. `before` completes the sentence "NAME ended before …".
     pub(crate) async fn line(&mut self, before: &str) -> anyhow::Result<String> {
         match self.output.next_line().await {
             Ok(Some(line)) => Ok(line),
@@ -77,7 +77,7 @@ impl Child {
     /// Writes a line to its input.
     ///
     /// # Errors
-    /// Returns an error if the child has ended.
+    /// Fails if the child has ended.
     pub(crate) async fn write(&mut self, line: &str) -> anyhow::Result<()> {
         let written = match &mut self.input {
             Some(input) => input.write_all(format!("{line}\n").as_bytes()).await,
@@ -95,7 +95,7 @@ impl Child {
     /// Closes its input and waits until it exits. Kills it after [`END`].
     ///
     /// # Errors
-    /// Returns an error if the child exits with a failure.
+    /// Fails if the child exits with a failure.
     pub(crate) async fn finish(mut self) -> anyhow::Result<()> {
         self.input = None;
         match timeout(END, self.child.wait()).await {
@@ -106,7 +106,7 @@ impl Child {
         }
     }
 
-    /// Returns an error if the child has ended or ends within this time, otherwise `None`.
+    /// An error about the end of the child, or `None` if it is still running after this time.
     pub(crate) async fn has_ended(
         &mut self,
         before: &str,
@@ -121,8 +121,7 @@ impl Child {
         let _ = self.child.kill().await;
     }
 
-    /// Returns an error with the name of the child, the problem, which begins with a space or a colon, and its standard
-    /// error.
+    /// An error with the name of the child, the problem, which begins with a space or a colon, and its standard error.
     pub(crate) fn error(&self, problem: impl Display) -> anyhow::Error {
         let mut text = Vec::new();
         // An output that cannot be read is left out.
@@ -134,7 +133,7 @@ impl Child {
         anyhow!("{}{problem}{reported}", self.name)
     }
 
-    /// Waits for its end, kills it if that takes too long, and returns an error about it.
+    /// Waits for its end, and kills it if that takes too long.
     async fn ended(&mut self, before: &str) -> anyhow::Error {
         let status = match timeout(END, self.child.wait()).await {
             Ok(status) => status,

@@ -131,27 +131,25 @@ impl Contender {
         Self { remark: Some(remark), ..self }
     }
 
-    /// Returns `true` if it is one server that speaks HTTP.
     pub(crate) fn is_one_http_server(&self) -> bool {
         self.transport.is_http() && self.family != BROKER
     }
 
-    /// Returns `true` if it is a message queue that clients read directly.
+    /// `true` for a message queue that clients read directly.
     pub(crate) fn is_queue(&self) -> bool {
         matches!(self.server, Server::Queue(_))
     }
 
-    /// Returns `true` if it is the baseline.
     pub(crate) fn is_baseline(&self) -> bool {
         self.server == Server::Baseline
     }
 
-    /// Returns `true` if it is our server, which uses io_uring if the system allows it.
+    /// Our server uses io_uring if the system allows it.
     pub(crate) fn may_use_io_uring(&self) -> bool {
         matches!(self.server, Server::Ours { .. }) && !matches!(self.family, PLAIN | GENERAL)
     }
 
-    /// Returns the baseline of the same transport, if this server is compared with one.
+    /// The baseline of the same transport, if this server is compared with one.
     pub(crate) fn baseline(&self) -> Option<&'static Self> {
         let is_it = |one: &&Self| one.is_baseline() && one.transport == self.transport;
         let is_ours = matches!(self.family, TRANSPORTS | PLAIN | GENERAL | MOUNTED | AXUM);
@@ -160,7 +158,7 @@ impl Contender {
 }
 
 impl Broker {
-    /// Returns its program and the URL to get it from.
+    /// Its program and the URL to get it from.
     pub(crate) fn program(self) -> (&'static str, &'static str) {
         match self {
             Self::Nats => ("nats-server", "https://nats.io/download"),
@@ -170,7 +168,6 @@ impl Broker {
 }
 
 impl Server {
-    /// Returns the broker or message queue that is a part of it.
     pub(crate) fn broker(self) -> Option<Broker> {
         match self {
             Self::Ours { broker, .. } => broker,
@@ -186,10 +183,10 @@ pub fn contender_names() -> Vec<&'static str> {
     families.into_iter().chain(CONTENDERS.iter().map(|contender| contender.name)).collect()
 }
 
-/// Returns the contenders with these names or of these families, in the order of `names`, each once.
+/// The contenders with these names or of these families, in the order of `names`, each once.
 ///
 /// # Errors
-/// Returns the first name that is unknown.
+/// Fails with the first name that is unknown.
 pub(crate) fn chosen<'a>(names: &[&'a str]) -> Result<Vec<&'static Contender>, &'a str> {
     let mut chosen: Vec<&Contender> = Vec::new();
     for name in names {

@@ -64,7 +64,7 @@ impl Environment {
         }
     }
 
-    /// Returns how many cores there were and how they were divided.
+    /// How many cores there were and how they were divided.
     pub(crate) fn division(&self) -> String {
         let division = match self.divided {
             true => "one of them reserved for the servers",
@@ -75,7 +75,7 @@ impl Environment {
         format!("{}, {division}{quota}", self.cores)
     }
 
-    /// Returns the measured servers in one line, each with its version.
+    /// The measured servers in one line, each with its version.
     pub(crate) fn versions(&self) -> String {
         let servers = self.servers.iter().map(|Version { server, version }| match version {
             Some(version) => format!("{server} {version}"),
@@ -84,7 +84,7 @@ impl Environment {
         servers.collect::<Vec<_>>().join(" · ")
     }
 
-    /// Returns the program and the machine in two lines.
+    /// The program and the machine in two lines.
     pub(crate) fn lines(&self) -> String {
         let Self { version, commit, date, seconds, cpu, kernel, .. } = self;
         format!(
@@ -96,7 +96,7 @@ impl Environment {
 }
 
 impl Version {
-    /// Returns the servers of these contenders, each once.
+    /// The servers of these contenders, each once.
     pub(crate) fn of(plan: &Plan, contenders: &[&Contender]) -> Vec<Self> {
         let mut versions: Vec<Self> = Vec::new();
         for Contender { server, .. } in contenders {
@@ -124,7 +124,7 @@ impl Version {
     }
 }
 
-/// Returns the first word that is a version, as in `nats-server: v2.9.10` and `Redis server v=7.0.15 sha=0`.
+/// The first word that is a version, as in `nats-server: v2.9.10` and `Redis server v=7.0.15 sha=0`.
 fn first_version(text: &str) -> Option<String> {
     let mut words = text
         .split_ascii_whitespace()
@@ -132,14 +132,14 @@ fn first_version(text: &str) -> Option<String> {
     words.find(|word| word.starts_with(|c: char| c.is_ascii_digit())).map(str::to_owned)
 }
 
-/// Runs a command and returns its output, or `None` if it fails.
+/// The output of a command, `None` if it fails.
 fn output(command: &mut Command) -> Option<String> {
     let output = command.output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     output.status.success().then(|| text.trim().to_owned())
 }
 
-/// Returns the command line in the syntax of a shell, with the program's name and without its folder.
+/// The command line in the syntax of a shell, with the program's name and without its folder.
 fn command(mut args: impl Iterator<Item = String>) -> String {
     let program = args.next().unwrap_or_default();
     let name =
@@ -155,8 +155,7 @@ fn quoted(arg: String) -> String {
     format!("'{}'", arg.replace('\'', r"'\''"))
 }
 
-/// Returns the commit of the build, or that of the checkout that contains the program. Never returns the commit of
-/// another project.
+/// The commit of the build, or that of the checkout that contains the program, but never the commit of another project.
 fn commit() -> Option<String> {
     if let Some(commit) = option_env!("TIDINGS_COMMIT") {
         return Some(commit.to_owned());
@@ -185,7 +184,7 @@ fn cpu_model() -> Option<String> {
     Some(line.split_once(':')?.1.trim().to_owned())
 }
 
-/// Returns the name of the kernel's clock if it is slow to read, so that each stamp has a noticeable cost.
+/// The name of the kernel's clock if it is slow to read, so that each stamp has a noticeable cost.
 pub(crate) fn slow_clock() -> Option<String> {
     let path = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
     let name = std::fs::read_to_string(path).ok()?.trim().to_owned();

@@ -46,7 +46,6 @@ impl Times {
         self.0.reset();
     }
 
-    /// Returns how many times were recorded.
     pub(crate) fn count(&self) -> u64 {
         self.0.len()
     }
@@ -57,7 +56,7 @@ impl Times {
         *since = now;
     }
 
-    /// Returns the distribution, or `None` if no time was recorded.
+    /// `None` if no time was recorded.
     pub(crate) fn summary(&self) -> Option<Latency> {
         let at = |quantile| self.0.value_at_quantile(quantile) as f64 / 1e3;
         (!self.0.is_empty()).then(|| Latency {

@@ -54,12 +54,12 @@ struct Reading {
     throttled: u64,
 }
 
-/// Measures one cell. Returns a sample for each stage that has a chosen figure.
+/// Measures one cell, with a sample for each stage that has a chosen figure.
 ///
 /// The future is boxed so that it is compiled in this crate. The program is compiled last and should compile quickly.
 ///
 /// # Errors
-/// Returns an error if a server or the load cannot be started or fails.
+/// Fails if a server or the load cannot be started or fails.
 pub(crate) fn measure<'a>(
     plan: &'a Plan,
     cores: &'a Cores,
@@ -202,10 +202,10 @@ impl Cell<'_> {
     }
 }
 
-/// Sends a command to the load and returns its outcome.
+/// Sends a command to the load and waits for its outcome.
 ///
 /// # Errors
-/// Returns an error if the load ends, prints no outcome in time, or prints something else.
+/// Fails if the load ends, prints no outcome in time, or prints something else.
 async fn run(load: &mut Child, command: Command) -> anyhow::Result<Outcome> {
     load.write(&json(&command)).await?;
     let limit = COMMAND + Duration::from_secs_f64(command.seconds());

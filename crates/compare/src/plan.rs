@@ -50,7 +50,7 @@ pub struct RunningServer {
 }
 
 impl RunningServer {
-    /// Returns the address without user, password, query and fragment, which may contain secrets.
+    /// The address without user, password, query and fragment, which may contain secrets.
     pub(crate) fn shown(&self) -> String {
         let address = &self.url[Position::BeforeHost..Position::AfterPath];
         format!("{}://{address}", self.url.scheme())
@@ -72,7 +72,7 @@ impl Plan {
     /// Checks the plan.
     ///
     /// # Errors
-    /// Returns an error if a name, a number or the combination of options is invalid.
+    /// Fails if a name, a number or the combination of options is invalid.
     pub fn check(&self) -> Result<(), PlanError> {
         self.workload.check()?;
         if let Some(running) = &self.running
@@ -111,7 +111,6 @@ impl Plan {
         }
     }
 
-    /// Returns the contenders in their order.
     pub(crate) fn contenders(&self) -> Result<Vec<&'static Contender>, PlanError> {
         let names: Vec<&str> = match &self.contenders[..] {
             [] if self.running.is_some() || self.baseline || self.workload.tls => {
@@ -163,7 +162,6 @@ impl Plan {
         self.contenders().is_ok_and(|contenders| contenders.iter().any(is_in_axum))
     }
 
-    /// Returns the figures of the report in their order.
     pub(crate) fn figures(&self) -> Vec<&'static Figure> {
         let is_default = |stage| SCENARIOS[0].stages.iter().any(|one| one.name == stage);
         let is_chosen = |figure: &&Figure| match figure.stage() {
@@ -174,12 +172,12 @@ impl Plan {
         FIGURES.iter().filter(is_chosen).collect()
     }
 
-    /// Returns `true` if a figure of this stage is chosen.
+    /// `true` if a figure of this stage is chosen.
     pub(crate) fn has_stage(&self, stage: &str) -> bool {
         self.figures().iter().any(|figure| figure.stage() == Some(stage))
     }
 
-    /// Returns the cells of one round: each contender under each scenario of which a stage is chosen.
+    /// The cells of one round: each contender under each scenario of which a stage is chosen.
     pub(crate) fn cells(&self) -> Result<Vec<(&'static Contender, &'static Scenario)>, PlanError> {
         let contenders = self.contenders()?;
         // The arguments of a running server cannot be changed.
@@ -197,7 +195,6 @@ impl Plan {
         Ok(cells.collect())
     }
 
-    /// Returns the number of clients of a scenario.
     pub(crate) fn clients(&self, scenario: &Scenario, contender: &Contender) -> usize {
         // Each topic has one client in this scenario. The baseline has only one topic, so it gets one client.
         if scenario.own_topics && contender.is_baseline() {
@@ -207,7 +204,7 @@ impl Plan {
         (clients * scenario.times).min(MAX_SOCKETS - publishers).max(clients)
     }
 
-    /// Returns `true` if the scenario of this figure has fewer clients than intended, because of the limit of one load.
+    /// `true` if the scenario of this figure has fewer clients than intended, because of the limit of one load.
     pub(crate) fn is_capped(&self, key: &str) -> bool {
         let stage = key.split('.').next();
         let of_stage = |one: &&Scenario| one.stages.iter().any(|it| Some(it.name) == stage);
@@ -216,7 +213,7 @@ impl Plan {
         scenario.is_some_and(|one| clients * one.times + publishers > MAX_SOCKETS)
     }
 
-    /// Returns the number of notifications in the log from which clients resume.
+    /// The number of notifications in the log from which clients resume.
     pub(crate) fn log(&self) -> u64 {
         LOG.min(LOG_BYTES / (self.workload.payload + ENTRY_BYTES)) as u64
     }

@@ -32,7 +32,7 @@ impl Process {
         Self { dir: "/proc/self".into() }
     }
 
-    /// Returns the CPU time of all threads so far, user and system, in nanoseconds. Returns `None` if it is unknown.
+    /// The CPU time of all threads so far, user and system, in nanoseconds. `None` means that it is unknown.
     ///
     /// The figures of the scheduler are exact but do not include threads that have ended. The count of the process
     /// includes them, but in ticks rounded down. Neither is too high, so the greater one is returned.
@@ -50,7 +50,7 @@ impl Process {
         Some(times.sum())
     }
 
-    /// Returns `true` if it has an io_uring, or `None` if that is unknown.
+    /// `None` if its descriptors cannot be read.
     pub(crate) fn has_io_uring(&self) -> Option<bool> {
         let files = fs::read_dir(self.dir.join("fd")).ok()?.flatten();
         // A descriptor that was closed since the directory was read has no target.
@@ -58,7 +58,7 @@ impl Process {
         Some(targets.any(|target| target.as_os_str() == "anon_inode:[io_uring]"))
     }
 
-    /// Returns the proportional set size in bytes: private memory, and an equal share of shared memory.
+    /// The proportional set size in bytes: private memory, and an equal share of shared memory.
     pub(crate) fn pss(&self) -> Option<u64> {
         parse_pss(&fs::read_to_string(self.dir.join("smaps_rollup")).ok()?)
     }
@@ -70,14 +70,14 @@ impl MachineTime {
         parse_machine(&text).unwrap_or_default()
     }
 
-    /// Returns the part of all CPU time since `earlier` that other processes used, if ours used `ours_ns`.
+    /// The part of all CPU time since `earlier` that other processes used, if ours used `ours_ns`.
     pub(crate) fn others_since(&self, earlier: &Self, ours_ns: u64) -> f64 {
         let total_ns = self.total.saturating_sub(earlier.total) * TICK_NS;
         let spent_ns = self.spent.saturating_sub(earlier.spent) * TICK_NS;
         if total_ns == 0 { 0.0 } else { spent_ns.saturating_sub(ours_ns) as f64 / total_ns as f64 }
     }
 
-    /// Returns the part of all CPU time since `earlier` that the hypervisor gave to other machines.
+    /// The part of all CPU time since `earlier` that the hypervisor gave to other machines.
     pub(crate) fn stolen_since(&self, earlier: &Self) -> f64 {
         let total = self.total.saturating_sub(earlier.total);
         let stolen = self.stolen.saturating_sub(earlier.stolen);

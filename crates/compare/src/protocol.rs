@@ -18,7 +18,7 @@ pub(crate) struct Setup {
     pub(crate) urls: Vec<Url>,
     /// The PEM file with the certificate of the servers. Connections use TLS if there is one.
     pub(crate) certificate: Option<PathBuf>,
-    /// `true` if connections keep the tickets that a command needs to resume TLS sessions.
+    /// Connections keep the tickets that a command needs to resume TLS sessions.
     pub(crate) keeps_tickets: bool,
     /// Header lines of every HTTP request, each with its line end.
     pub(crate) headers: String,
@@ -30,7 +30,7 @@ pub(crate) struct Setup {
     pub(crate) payload: usize,
     /// Seconds to wait for clients that connect and for notifications that are still missing.
     pub(crate) patience: f64,
-    /// `true` if each client subscribes to its own topic. Otherwise all subscribe to the same one.
+    /// Each client subscribes to its own topic. Otherwise all subscribe to the same one.
     pub(crate) own_topics: bool,
 }
 
@@ -74,7 +74,7 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Returns the seconds that the command takes even with an infinitely fast server.
+    /// The seconds that the command takes even with an infinitely fast server.
     pub(crate) fn seconds(&self) -> f64 {
         match *self {
             Self::Publish { seconds, .. }
@@ -91,7 +91,7 @@ impl Command {
 
 #[cfg(test)]
 impl Setup {
-    /// Returns a setup with seven clients of a server that does not exist.
+    /// A setup with seven clients of a server that does not exist.
     pub(crate) fn of_tests(transport: Transport) -> Self {
         Self {
             urls: vec!["http://127.0.0.1:4242/".parse().expect("a valid URL")],
@@ -161,12 +161,11 @@ impl Outcome {
 }
 
 impl Transport {
-    /// Returns `true` if requests are HTTP. All other transports are those of message queues.
+    /// All other transports are those of message queues.
     pub(crate) fn is_http(self) -> bool {
         matches!(self, Self::WebSocket | Self::Sse | Self::LongPolling)
     }
 
-    /// Returns `true` if the server responds to a publish.
     pub(crate) fn answers_publishes(self) -> bool {
         self != Self::Nats
     }

@@ -25,7 +25,7 @@ impl Quota {
         Self { cores: Some(cores), stats: Vec::new() }
     }
 
-    /// Returns the number of scheduling periods so far in which the quota was used up.
+    /// The number of scheduling periods so far in which the quota was used up.
     pub(crate) fn throttled(&self) -> u64 {
         self.stats.iter().filter_map(|stat| throttled(&fs::read_to_string(stat).ok()?)).sum()
     }
@@ -49,7 +49,7 @@ impl Quota {
 }
 
 /// Parses a line of `/proc/self/cgroup`, which is `0::/GROUP` in version 2 and `4:cpu,cpuacct:/GROUP` in version 1.
-/// Returns `None` if it is not a line for CPU time.
+/// `None` if it is not a line for CPU time.
 fn mount_and_group(line: &str) -> Option<(&'static str, &Path)> {
     let (controllers, group) = line.split_once(':')?.1.split_once(":/")?;
     let mount = match controllers {
@@ -60,7 +60,7 @@ fn mount_and_group(line: &str) -> Option<(&'static str, &Path)> {
     Some((mount, Path::new(group)))
 }
 
-/// Returns the quota of one group in cores, or `None` if it has no limit (`max` or a negative number).
+/// The quota of one group in cores, or `None` if it has no limit (`max` or a negative number).
 fn limit(folder: &Path) -> Option<f64> {
     let read = |name: &str| fs::read_to_string(folder.join(name)).ok();
     let version_one = || Some(read("cpu.cfs_quota_us")? + &read("cpu.cfs_period_us")?);

@@ -27,7 +27,7 @@ pub(crate) struct Target {
     pub(crate) contender: &'static str,
     pub(crate) against: Against,
     pub(crate) at_most: f64,
-    /// `true` if it is a target for runs over TLS, and `false` if it is one for runs without.
+    /// `true` for a target of runs over TLS, `false` for one of runs without.
     pub(crate) tls: bool,
 }
 
@@ -43,7 +43,7 @@ pub(crate) enum Against {
 }
 
 impl Figure {
-    /// Returns the stage whose samples have the figure. The figures of integrity cover all stages.
+    /// The stage whose samples have the figure. `None` for the figures of integrity, which cover all stages.
     pub(crate) fn stage(&self) -> Option<&'static str> {
         self.key.split('.').next().filter(|stage| *stage != "integrity")
     }

@@ -33,9 +33,9 @@ const FILES: usize = 64;
 /// installed is not measured at all. The report contains the reasons.
 ///
 /// # Errors
-/// Returns an error before anything is started if the plan is invalid or needs more open files than this process may
-/// have. Returns an error later if no certificate can be created, if the run is interrupted before a cell is finished,
-/// or if every contender fails. Lost and duplicated notifications are not an error but figures of the report.
+/// Fails before anything is started if the plan is invalid or needs more open files than this process may have. Fails
+/// later if no certificate can be created, the run is interrupted before a cell is finished, or every contender fails.
+/// Lost and duplicated notifications are not an error but figures of the report.
 pub async fn run(
     plan: &Plan,
     progress: &Progress,
@@ -126,7 +126,7 @@ pub async fn run(
 /// Raises the limit on open files of this process. Its children inherit the limit.
 ///
 /// # Errors
-/// Returns an error if the system does not allow that many open files.
+/// Fails if the system does not allow that many open files.
 fn allow_files(needed: usize) -> anyhow::Result<()> {
     let limit = rlimit::increase_nofile_limit(needed as u64).unwrap_or(0);
     ensure!(
@@ -137,8 +137,8 @@ fn allow_files(needed: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Returns all cells of all rounds. Every second round is in reverse order, so that neither side of a ratio is always
-/// measured first.
+/// All cells of all rounds. Every second round is in reverse order, so that neither side of a ratio is always measured
+/// first.
 fn schedule<'a, C: Copy, S>(
     rounds: usize,
     cells: &'a [(C, &'a S)],

@@ -49,28 +49,27 @@ impl Sample {
         self.load.lost == 0 && self.load.duplicated == 0 && self.load.reordered == 0
     }
 
-    /// Returns the rate of `count` events per second.
+    /// The rate of `count` events per second.
     pub(crate) fn rate(&self, count: u64) -> Option<f64> {
         (self.load.seconds > 0.0).then(|| count as f64 / self.load.seconds)
     }
 
-    /// Returns the server's CPU time for each of `count` events, in microseconds.
+    /// The server's CPU time for each of `count` events, in microseconds.
     pub(crate) fn cpu_each(&self, count: u64) -> Option<f64> {
         each(self.server_cpu_ns? as f64 / 1e3, count)
     }
 
-    /// Returns the part of `total` for each delivery.
     pub(crate) fn for_a_delivery(&self, total: u64) -> Option<f64> {
         each(total as f64, self.load.deliveries)
     }
 
-    /// Returns the growth of the servers' memory for each client.
+    /// The growth of the servers' memory for each client, in bytes.
     pub(crate) fn memory_each(&self) -> Option<f64> {
         each(self.pss_after? as f64 - self.pss_before? as f64, self.clients as u64)
     }
 }
 
-/// Returns the part of `total` for each of `count`, or `None` if there are none.
+/// The part of `total` for each of `count`, or `None` if there are none.
 pub(crate) fn each(total: f64, count: u64) -> Option<f64> {
     (count > 0).then(|| total / count as f64)
 }

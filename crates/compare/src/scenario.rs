@@ -17,7 +17,7 @@ pub(crate) struct Scenario {
     /// Additional arguments of our server.
     pub(crate) serve_args: &'static [&'static str],
     pub(crate) stages: &'static [Stage],
-    /// Returns `true` if the contender takes part.
+    /// Selects the contenders that take part.
     pub(crate) includes: fn(&Contender) -> bool,
 }
 
@@ -26,7 +26,7 @@ pub(crate) struct Scenario {
 pub(crate) struct Stage {
     /// Its name in samples and in the keys of rows.
     pub(crate) name: &'static str,
-    /// Returns the command for the load.
+    /// The command for the load.
     pub(crate) command: fn(&Workload) -> Command,
 }
 

@@ -64,8 +64,8 @@ impl Servers {
     /// certificate, they serve https.
     ///
     /// # Errors
-    /// Returns [`NotInstalled`] if the program is not installed, and another error if it cannot be started or does not
-    /// listen in time.
+    /// Fails with [`NotInstalled`] if the program is not installed, and with another error if it cannot be started or
+    /// does not listen in time.
     pub(crate) async fn start(
         server: Server,
         args: &[&str],
@@ -122,7 +122,7 @@ impl Servers {
     /// Starts a program that prints its address and nothing else.
     ///
     /// # Errors
-    /// Returns an error if it ends, prints something else, or does not listen in time.
+    /// Fails if it ends, prints something else, or does not listen in time.
     async fn spawn(&mut self, program: &Path, args: &[&str], cores: &Cores) -> anyhow::Result<()> {
         let program = program.to_owned();
         let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
@@ -151,8 +151,8 @@ impl Servers {
         Ok(())
     }
 
-    /// Returns an error if one of the servers has ended, otherwise `None`. Called after clients have reported a
-    /// problem, which can happen shortly before the process ends.
+    /// An error about a server that has ended, otherwise `None`. Called after clients have reported a problem, which
+    /// can happen shortly before the process ends.
     pub(crate) async fn ended(&mut self) -> Option<anyhow::Error> {
         for child in &mut self.children {
             if let Some(ended) = child.has_ended("the stage was finished", EXIT_DELAY).await {
@@ -162,22 +162,21 @@ impl Servers {
         None
     }
 
-    /// Returns the CPU time of the servers that clients are connected to.
+    /// The CPU time of the servers that clients are connected to.
     pub(crate) fn cpu_ns(&self) -> Option<u64> {
         self.sum(Process::cpu_ns)
     }
 
-    /// Returns the memory of the servers that clients are connected to.
+    /// The memory of the servers that clients are connected to.
     pub(crate) fn pss(&self) -> Option<u64> {
         self.sum(Process::pss)
     }
 
-    /// Returns the CPU time of the broker of our servers.
     pub(crate) fn broker_cpu_ns(&self) -> Option<u64> {
         self.broker_process.as_ref()?.cpu_ns()
     }
 
-    /// Returns `true` if the first server has an io_uring.
+    /// `true` if the first server has an io_uring.
     pub(crate) fn has_io_uring(&self) -> Option<bool> {
         self.serving.first()?.as_ref()?.has_io_uring()
     }

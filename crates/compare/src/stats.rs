@@ -18,7 +18,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Summarizes these samples. Returns `None` if there are none.
+    /// Summarizes these samples. `None` if there are none.
     pub fn of(samples: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut sorted: Vec<f64> = samples.into_iter().collect();
         sorted.sort_by(f64::total_cmp);
@@ -30,7 +30,7 @@ impl Spread {
     }
 }
 
-/// Returns a quantile, linear between the two nearest ranks.
+/// Linear between the two nearest ranks.
 fn quantile(sorted: &[f64], q: f64) -> f64 {
     let rank = q * (sorted.len() - 1) as f64;
     let (below, above) = (sorted[rank.floor() as usize], sorted[rank.ceil() as usize]);

@@ -51,7 +51,6 @@ pub struct Curve {
 }
 
 impl Summary {
-    /// Returns the figures of the plan, from these samples.
     pub(crate) fn of(samples: &[Sample], contenders: &[&Contender], plan: &Plan) -> Self {
         let titles = || contenders.iter().map(|one| one.title);
         let row = |figure: &Figure| Row {
@@ -86,7 +85,7 @@ impl Row {
     }
 }
 
-/// Returns the heading of a figure, with the number of clients if it is not that of the plan.
+/// The heading of a figure, with the number of clients if it is not that of the plan.
 fn heading(figure: &Figure, samples: &[Sample], plan: &Plan) -> String {
     let of_stage = samples.iter().filter(|sample| figure.stage() == Some(&sample.stage));
     match of_stage.map(|sample| sample.clients).max() {
@@ -97,7 +96,7 @@ fn heading(figure: &Figure, samples: &[Sample], plan: &Plan) -> String {
     }
 }
 
-/// Returns a figure of one contender for each round in which it is known. Integrity is the sum over all stages.
+/// A figure of one contender for each round in which it is known. Integrity is the sum over all stages.
 pub(crate) fn figures(figure: &Figure, title: &str, samples: &[Sample]) -> BTreeMap<usize, f64> {
     let mut figures = BTreeMap::new();
     let mine = samples.iter().filter(|sample| sample.contender == title);
@@ -109,7 +108,6 @@ pub(crate) fn figures(figure: &Figure, title: &str, samples: &[Sample]) -> BTree
     figures
 }
 
-/// Returns the spread over rounds.
 pub(crate) fn spread(figures: &BTreeMap<usize, f64>) -> Option<Spread> {
     Spread::of(figures.values().copied())
 }

@@ -38,7 +38,7 @@ pub struct TargetRow {
 }
 
 impl TargetRow {
-    /// Returns the targets of these contenders whose figures are known. Returns none if the baseline was not measured.
+    /// The targets of these contenders whose figures are known. Empty if the baseline was not measured.
     pub(crate) fn all(samples: &[Sample], contenders: &[&Contender], plan: &Plan) -> Vec<Self> {
         if !contenders.iter().any(|one| one.is_baseline()) {
             return Vec::new();
@@ -84,7 +84,6 @@ impl TargetRow {
         })
     }
 
-    /// Returns the unit of the compared value.
     pub(crate) fn compared_unit(&self) -> Unit {
         if self.against.is_some() { Unit::Number } else { self.unit }
     }

@@ -72,7 +72,7 @@ impl<C: Side> Session<C> {
     /// Opens received records. Appends their content to `opened`, and records that must be sent to `records`.
     ///
     /// # Errors
-    /// Returns an error if the peer violates the protocol or reports an error.
+    /// Fails if the peer violates the protocol or reports an error.
     pub(crate) fn open(
         &mut self,
         received: &mut [u8],
@@ -126,7 +126,7 @@ impl<C: Side> Session<C> {
     /// handshake and returns `false`.
     ///
     /// # Errors
-    /// Returns an error if the connection has failed.
+    /// Any error of the TLS connection.
     pub(crate) fn seal(&mut self, bytes: &[u8], records: &mut Vec<u8>) -> io::Result<bool> {
         loop {
             match self.connection.process(&mut []).state.map_err(io::Error::other)? {
@@ -174,7 +174,7 @@ mod tests {
 
     type Pair = (Session<UnbufferedClientConnection>, Session<UnbufferedServerConnection>);
 
-    /// Returns a client and a server after the handshake, in which records arrive in portions of this size.
+    /// A client and a server after the handshake, in which records arrive in portions of this size.
     fn connected(client: &ClientTls, server: &ServerTls, portion: usize) -> Pair {
         let address = [127, 0, 0, 1].into();
         let (mut client, mut server) =

@@ -35,7 +35,7 @@ impl Unit {
         }
     }
 
-    /// Returns a label with the unit. Labels of bytes and numbers already contain it.
+    /// A label with its unit. Labels of bytes and numbers already contain it.
     pub(crate) fn labelled(self, label: &str) -> String {
         match self {
             Self::PerSecond => format!("{label}/s"),
@@ -44,8 +44,8 @@ impl Unit {
         }
     }
 
-    /// Returns the digits that the spread of a figure allows. The last digit has the size of half the range, and there
-    /// are at most three digits. A single sample has no spread, so a time or a rate has two digits then.
+    /// The digits that the spread of a figure allows. The last digit has the size of half the range, and there are at
+    /// most three digits. A single sample has no spread, so a time or a rate has two digits then.
     pub(crate) fn digits(self, spread: &Spread) -> Digits {
         let three = self.three_digits(spread.median);
         let Some(first) = place(spread.median) else { return Digits { last: three } };
@@ -59,7 +59,7 @@ impl Unit {
         Digits { last }
     }
 
-    /// Returns the power of ten of the last of three digits. Whole numbers are not rounded.
+    /// The power of ten of the last of three digits. Whole numbers are not rounded.
     fn three_digits(self, value: f64) -> i32 {
         let size = value.abs();
         let counted = matches!(self, Self::PerSecond | Self::Bytes) && size >= 10.0;
@@ -80,7 +80,7 @@ pub(crate) struct Digits {
 }
 
 impl Digits {
-    /// Returns the value as text, with commas between thousands.
+    /// Separates thousands with commas.
     pub(crate) fn write(self, value: f64) -> String {
         if self.last > 0 {
             let unit = 10_f64.powi(self.last);
@@ -91,7 +91,7 @@ impl Digits {
     }
 }
 
-/// Returns the power of ten of the first digit, or `None` for zero.
+/// The power of ten of the first digit, or `None` for zero.
 fn place(value: f64) -> Option<i32> {
     (value != 0.0).then(|| value.abs().log10().floor() as i32)
 }

@@ -89,12 +89,12 @@ pub enum Doubt {
 }
 
 impl Warning {
-    /// Returns a warning about the whole run.
+    /// A warning about the whole run.
     pub(crate) fn new(kind: Doubt, text: impl Into<String>) -> Self {
         Self { kind, text: text.into(), places: Vec::new() }
     }
 
-    /// Returns the warning of a run that was ended in this round.
+    /// The warning of a run that was ended in this round.
     pub(crate) fn interrupted(round: usize, rounds: usize) -> Self {
         let text = format!(
             "interrupted in round {round} of {rounds}: the figures are of the measurements that were \
@@ -103,18 +103,17 @@ impl Warning {
         Self::new(Doubt::Interrupted, text)
     }
 
-    /// Returns `true` if the run was ended before all rounds were measured.
     pub(crate) fn is_interruption(&self) -> bool {
         self.kind == Doubt::Interrupted
     }
 
-    /// Returns `true` if the warning concerns only some figures, which are marked with its number.
+    /// `true` if the warning concerns only some figures, which are marked with its number.
     pub(crate) fn is_marked(&self) -> bool {
         !self.places.is_empty() || matches!(self.kind, Doubt::ServerNotFresh | Doubt::SharedCores)
     }
 
-    /// Returns `true` if the warning concerns this figure of this contender. Returns `false` for every figure if the
-    /// warning concerns the whole run, such as that about a debug build.
+    /// `true` if the warning concerns this figure of this contender. It is `false` for every figure if the warning
+    /// concerns the whole run, such as that about a debug build.
     pub(crate) fn concerns(&self, transport: &str, key: &str) -> bool {
         let (stage, figure) = key.split_once('.').unwrap_or((key, ""));
         let is_latency = matches!(figure, "p50" | "p90" | "p99" | "max" | "answer");
@@ -136,7 +135,7 @@ impl Warning {
         }
     }
 
-    /// Returns the warnings that do not depend on the figures.
+    /// The warnings that do not depend on the figures.
     pub(crate) fn of_circumstances(plan: &Plan, cores: &Cores) -> Vec<Self> {
         let mut raised = Vec::new();
         let mut raise = |kind, text| raised.push(Self::new(kind, text));
@@ -173,7 +172,7 @@ impl Warning {
         raised
     }
 
-    /// Returns the warnings that the figures cause.
+    /// The warnings that the figures cause.
     pub(crate) fn of(
         samples: &[Sample],
         summary: &Summary,
@@ -210,7 +209,7 @@ fn not_clean(transport: &str, samples: &[Sample]) -> Option<Warning> {
     Some(Warning { kind: Doubt::NotClean, text, places })
 }
 
-/// Returns a warning if the baseline was measured and our server does not use io_uring although it may.
+/// A warning if the baseline was measured and our server does not use io_uring although it may.
 fn no_io_uring(samples: &[Sample], contenders: &[&Contender]) -> Option<Warning> {
     let has_targets = contenders.iter().any(|one| one.is_baseline());
     let has_none = |one: &&Contender| {
@@ -238,7 +237,7 @@ struct Finding {
 }
 
 impl Finding {
-    /// Returns a warning about the most severe of these, which are of one kind, with the places of all.
+    /// A warning about the most severe of these, which are of one kind, with the places of all.
     fn merged(findings: &[Self]) -> Option<Warning> {
         let worst = findings.iter().max_by(|a, b| a.value.total_cmp(&b.value))?;
         let mut places: Vec<Place> = Vec::new();

@@ -64,7 +64,7 @@ impl Workload {
     /// Checks the workload.
     ///
     /// # Errors
-    /// Returns an error if a number is out of range.
+    /// Fails if a number is out of range.
     pub(crate) fn check(&self) -> Result<(), PlanError> {
         let Self { clients, publishers, payload, rounds, rate, .. } = *self;
         let sockets = clients.saturating_add(publishers);

@@ -10,8 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::program::{Program, SOON};
 
-/// Returns a port that forwards to a server, as a name or a virtual address does. A change affects only new
-/// connections.
+/// A port that forwards to a server, as a name or a virtual address does. A change affects only new connections.
 async fn forwarder(first: u16) -> (u16, Arc<AtomicU16>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -30,7 +29,7 @@ async fn forwarder(first: u16) -> (u16, Arc<AtomicU16>) {
     (port, to)
 }
 
-/// Sends a command to a server and returns its whole response.
+/// Sends a command to a server and reads its whole response.
 async fn request(port: u16, command: &str) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     stream.write_all(format!("{command}\r\nQUIT\r\n").as_bytes()).await.unwrap();

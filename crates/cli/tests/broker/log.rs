@@ -9,7 +9,7 @@ fn settings(settings: &[&str]) -> LocalConfig {
     LocalConfig { settings, ..LocalConfig::default() }
 }
 
-/// Returns the settings of a NATS server on which every client has these permissions, without a login.
+/// The settings of a NATS server on which every client has these permissions, without a login.
 fn user(publish: &str, subscribe: &str) -> LocalConfig {
     settings(&[&format!(
         "no_auth_user: u\nauthorization {{ users: [{{ user: u, password: p, permissions: \

@@ -20,7 +20,7 @@ pub(crate) struct Program {
 /// The status code, and the whole response.
 pub(crate) type Answer = (u16, String);
 
-/// Returns the command that serves with this broker, these flags and this `RUST_LOG`.
+/// `log` is its `RUST_LOG`.
 pub(crate) fn serve(broker: &str, flags: &[&str], log: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
     command.args(["serve", "--listen", "127.0.0.1:0", "--broker", broker]).args(flags);
@@ -42,7 +42,7 @@ impl Program {
         Self { program, address }
     }
 
-    /// Waits for a line of the log that contains this text, and returns the line.
+    /// Waits for a line of the log that contains this text.
     pub(crate) fn logs(&mut self, wanted: &str) -> String {
         let until = Instant::now() + SOON;
         loop {

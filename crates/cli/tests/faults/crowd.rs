@@ -52,7 +52,7 @@ impl Crowd {
         Self(running)
     }
 
-    /// Returns what the clients have received, once each has received the last notification of all its topics.
+    /// Waits until each client has received the last notification of all its topics.
     pub(crate) async fn received(mut self) -> Vec<Received> {
         let mut all = Vec::new();
         while let Some(received) = self.0.join_next().await {

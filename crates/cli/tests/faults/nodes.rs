@@ -22,14 +22,13 @@ impl Nodes {
         Self(Arc::new(Mutex::new(nodes.collect())))
     }
 
-    /// Returns the URL of a random server that is running.
+    /// The URL of a random server that is running.
     pub(crate) fn any(&self, random: &mut fastrand::Rng) -> Url {
         let nodes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let serving: Vec<&Url> = nodes.iter().flatten().map(|node| &node.url).collect();
         serving[random.usize(..serving.len())].clone()
     }
 
-    /// Returns the URL of the server with this index.
     pub(crate) fn at(&self, place: usize) -> Url {
         let nodes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         nodes[place].as_ref().expect("the server is running").url.clone()

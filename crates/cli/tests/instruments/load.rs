@@ -40,7 +40,6 @@ impl Load {
         self.0.write(format!("{line}\n"));
     }
 
-    /// Carries out a command and returns its outcome.
     fn run(&mut self, command: &Value) -> Value {
         self.write(command);
         self.outcome(command)
@@ -63,7 +62,7 @@ impl Load {
         assert!(self.0.wait().success());
     }
 
-    /// Waits until the load has exited and returns its standard error.
+    /// Waits until the load has exited, and reads its standard error.
     fn errors(&mut self) -> String {
         self.0.wait();
         std::iter::from_fn(|| self.0.log_line()).map(|line| line + "\n").collect()

@@ -41,7 +41,7 @@ impl<'a> Call<'a> {
     }
 }
 
-/// Returns the `after` of a query. Ids need no percent-decoding.
+/// The `after` of a query. Ids need no percent-decoding.
 fn position(query: &str) -> Result<Option<Id>, Fault> {
     query
         .split('&')

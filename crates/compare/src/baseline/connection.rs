@@ -25,7 +25,6 @@ pub(crate) enum Role {
 }
 
 impl Role {
-    /// Returns the role between two requests.
     pub(crate) fn requesting() -> Self {
         Self::Requesting { input: Vec::new() }
     }
@@ -56,7 +55,6 @@ impl Default for Buffers {
 }
 
 impl Connection {
-    /// Returns a connection that sends requests, with TLS if there is a session.
     pub(crate) fn new(
         socket: TcpStream,
         session: Option<Session<UnbufferedServerConnection>>,
@@ -64,7 +62,7 @@ impl Connection {
         Self { socket, role: Role::requesting(), tls: session.map(Box::new) }
     }
 
-    /// Returns the format that the client receives, or `None` if it does not wait for notifications.
+    /// The format that the client receives, or `None` if it does not wait for notifications.
     pub(crate) fn format(&self) -> Option<Format> {
         match self.role {
             Role::Requesting { .. } => None,
@@ -83,8 +81,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Writes all of `bytes`, or closes the connection if the socket is full. Keeping the rest would be a feature, and
-    /// the baseline has none.
+    /// Writes all of `bytes`. Fails if the socket is full, which closes the connection. Keeping the rest would be a
+    /// feature, and the baseline has none.
     pub(crate) fn send(&mut self, bytes: &[u8], buffers: &mut Buffers) -> io::Result<()> {
         let Some(session) = &mut self.tls else { return self.write(bytes) };
         buffers.records.clear();

@@ -42,7 +42,8 @@ impl Format {
     }
 }
 
-/// Appends the response to a long-poll. Its cursor is the id of its last notification, or `cursor` if it has none.
+/// Appends the response to a long-poll. Its cursor is the id of its last notification, or `cursor` for an empty
+/// response.
 pub(crate) fn page<'a>(
     out: &mut Vec<u8>,
     mut cursor: Id,

@@ -19,11 +19,11 @@ pub(crate) struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// Parses the first request of `input`. Returns `None` if it is not complete.
+    /// Parses the first request of `input`. `None` means that it is not complete.
     ///
     /// # Errors
-    /// Returns the response to send if the request is malformed. The connection must be closed then, because the start
-    /// of the next request is unknown.
+    /// Fails with the response to send if the request is malformed. The connection must be closed then, because the
+    /// start of the next request is unknown.
     pub(crate) fn parse(input: &'a [u8]) -> Result<Option<Self>, Fault> {
         let mut headers = [EMPTY_HEADER; 64];
         let mut head = httparse::Request::new(&mut headers);
@@ -50,7 +50,6 @@ impl<'a> Request<'a> {
         Ok(Some(request))
     }
 
-    /// Returns the value of the first header of this name.
     pub(crate) fn header(&self, name: &str) -> Option<&'a [u8]> {
         let mut headers = self.headers.iter();
         let header = headers.find(|header| header.name.eq_ignore_ascii_case(name))?;
@@ -58,10 +57,10 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Returns `None`, so that the caller waits for the rest of a request of this length.
+/// `None`, so that the caller waits for the rest of a request of this length.
 ///
 /// # Errors
-/// Returns the response to send if the request is too long.
+/// Fails with the response to send if the request is too long.
 fn incomplete<T>(length: usize) -> Result<Option<T>, Fault> {
     if length > MAX_REQUEST { Err(Fault::BAD_REQUEST) } else { Ok(None) }
 }

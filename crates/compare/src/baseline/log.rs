@@ -14,7 +14,7 @@ const EPOCH: &str = "aaaaaa-";
 pub(crate) struct Id(pub(crate) u64);
 
 impl Id {
-    /// Parses a position. Returns `None` if it is not one of this log.
+    /// Parses a position of this log.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         text.strip_prefix(EPOCH)?.parse().ok().map(Self)
     }
@@ -41,7 +41,7 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// Returns the position of the newest payload, or 0 if there is none.
+    /// The position of the newest payload, 0 for an empty log.
     pub(crate) fn newest(&self) -> u64 {
         self.newest
     }
@@ -56,7 +56,7 @@ impl Log {
         Id(self.newest)
     }
 
-    /// Returns the payloads after a position, oldest first.
+    /// The payloads after a position, oldest first.
     pub(crate) fn after(&self, position: u64) -> impl Iterator<Item = Notification<'_>> {
         let evicted = self.newest - self.payloads.len() as u64;
         let from = position.clamp(evicted, self.newest);

@@ -161,7 +161,7 @@ impl Server {
     /// the requests that have a response.
     ///
     /// # Errors
-    /// Returns the response to send if a request cannot be served. The connection must be closed then.
+    /// Fails with the response to send if a request cannot be served. The connection must be closed then.
     fn answer_all(&mut self, input: &[u8], used: &mut usize) -> Result<Option<Role>, Fault> {
         while let Some(request) = Request::parse(&input[*used..])? {
             *used += request.length;
@@ -172,7 +172,7 @@ impl Server {
         Ok(None)
     }
 
-    /// Responds to one request. Returns the new role of the connection, or `None` if it does not change.
+    /// Responds to one request. Returns the new role of the connection, `None` if it does not change.
     fn answer(&mut self, request: &Request<'_>) -> Result<Option<Role>, Fault> {
         let newest = self.fan_out.log().newest();
         match Call::read(request)? {

@@ -20,7 +20,7 @@ impl Tls {
     /// Reads the certificate and its key from PEM files. Clients resume sessions by tickets, as with the server.
     ///
     /// # Errors
-    /// Returns an error if a file cannot be read or used.
+    /// Fails if a file cannot be read or used.
     pub(crate) fn read(chain: &Path, key: &Path) -> io::Result<Self> {
         let chain = CertificateDer::from_pem_file(chain).map_err(io::Error::other)?;
         let key = PrivateKeyDer::from_pem_file(key).map_err(io::Error::other)?;
@@ -34,10 +34,7 @@ impl Tls {
         Ok(Self(Arc::new(config)))
     }
 
-    /// Returns a session for a new connection.
-    ///
-    /// # Errors
-    /// Returns an error if rustls rejects the configuration.
+    /// Fails if rustls rejects the configuration.
     pub(crate) fn session(&self) -> io::Result<Session<UnbufferedServerConnection>> {
         let connection = UnbufferedServerConnection::new(self.0.clone());
         connection.map(Session::new).map_err(io::Error::other)

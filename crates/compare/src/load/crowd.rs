@@ -73,12 +73,12 @@ impl Crowd {
         }
     }
 
-    /// Returns how many clients there are, in any stage.
+    /// The number of clients in any stage.
     pub(crate) fn size(&self) -> usize {
         self.clients.len()
     }
 
-    /// Returns the number of clients that a publish is meant for, and how many of them are connected.
+    /// The number of clients that a publish is meant for, and how many of them are connected.
     pub(crate) fn audience(&self, sequence: u64) -> (u64, u64) {
         if !self.own_topics {
             return (self.clients.len() as u64, self.ready as u64);
@@ -92,7 +92,7 @@ impl Crowd {
     /// log if it resumes.
     ///
     /// # Errors
-    /// Returns an error if the system has no free port or file descriptor.
+    /// Fails if the system has no free port or file descriptor.
     pub(crate) fn open(&mut self, score: &Score, now: u64) -> anyhow::Result<()> {
         let index = self.clients.len();
         let (request, reader) = self.requests.subscribe(index);

@@ -78,7 +78,6 @@ impl Load {
         Ok(load)
     }
 
-    /// Returns the time.
     pub(crate) fn now(&self) -> u64 {
         self.intake.now()
     }
@@ -89,8 +88,7 @@ impl Load {
         self.publishers.publish(intended, &self.crowd, &mut self.score, now)
     }
 
-    /// Serves until `is_done` returns `true`. Returns `false` if there is no progress for as long as the load waits for
-    /// a server.
+    /// Serves until `is_done`. Returns `false` if there is no progress for as long as the load waits for a server.
     pub(crate) fn wait_until(&mut self, is_done: impl Fn(&Self) -> bool) -> anyhow::Result<bool> {
         let (mut before, mut deadline) = (self.progress(), self.now() + self.patience);
         while !is_done(self) {
@@ -107,7 +105,7 @@ impl Load {
         Ok(true)
     }
 
-    /// Returns a number that changes if a client is answered or receives something, or if a publish is answered.
+    /// A number that changes when a client is answered or receives something, and when a publish is answered.
     fn progress(&self) -> u64 {
         let Self { crowd, score, .. } = self;
         crowd.ready as u64 + score.deliveries + score.answered.count()
@@ -124,7 +122,7 @@ impl Load {
     /// Connects clients until `count` of them are answered. At most `concurrency` handshakes are open at the same time.
     ///
     /// # Errors
-    /// Returns an error if a client is rejected or disconnected, or if the server stops responding.
+    /// Fails if a client is rejected or disconnected, or the server stops responding.
     pub(crate) fn gather(&mut self, count: usize, concurrency: usize) -> anyhow::Result<()> {
         while self.crowd.ready < count {
             let before = self.crowd.ready;
@@ -147,7 +145,7 @@ impl Load {
     /// nothing arrives any longer.
     ///
     /// # Errors
-    /// Returns an error if a publish is not answered. A notification that is not delivered is counted as lost instead.
+    /// Fails if a publish is not answered. A notification that is not delivered is counted as lost instead.
     pub(crate) fn settle(&mut self) -> anyhow::Result<()> {
         self.wait_until(|load| load.publishers.is_done() && load.score.outstanding == 0)?;
         if !self.publishers.is_done() && !self.publishers.give_up() {
@@ -195,7 +193,7 @@ impl Load {
         self.publishers.advance(&self.crowd, &mut self.score, now)
     }
 
-    /// Sets the timer, or stops it if `until` never comes.
+    /// Sets the timer, or stops it for [`NEVER`].
     fn arm(&mut self, until: u64, now: u64) -> anyhow::Result<()> {
         let wait = if until == NEVER { 0 } else { until - now };
         let (seconds, rest) = (wait / 1_000_000_000, wait % 1_000_000_000);

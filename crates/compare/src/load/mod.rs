@@ -47,7 +47,7 @@ use serde::de::DeserializeOwned;
 
 use self::event_loop::Load;
 
-/// Runs the load with the setup and the commands of standard input. Returns at the end of standard input.
+/// Runs the load with the setup and the commands of standard input, until its end.
 pub fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
@@ -71,11 +71,11 @@ fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Reads a line of the parent, which waits for an outcome before it writes the next command. Returns `None` at the end
-/// of standard input.
+/// Reads a line of the parent, which waits for an outcome before it writes the next command. `None` is the end of
+/// standard input.
 ///
 /// # Errors
-/// Returns an error if standard input cannot be read, or if the line is not a setup or a command.
+/// Fails if standard input cannot be read, or the line is not a setup or a command.
 fn read<T: DeserializeOwned>() -> anyhow::Result<Option<T>> {
     let mut line = String::new();
     match io::stdin().read_line(&mut line).context("cannot read standard input")? {

@@ -62,7 +62,7 @@ impl Order {
         if overtaken { Arrival::Late } else { Arrival::InOrder }
     }
 
-    /// Returns the numbers below `end` that have not been received.
+    /// The numbers below `end` that have not been received.
     pub(crate) fn missing(&self, end: u64) -> impl Iterator<Item = u64> {
         let ranges = self.gaps.iter().cloned().chain(std::iter::once(self.next..end));
         ranges.flat_map(|range| range.step_by(self.step as usize))

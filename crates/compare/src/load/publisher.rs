@@ -23,7 +23,7 @@ pub(crate) struct Publishers {
     idle: VecDeque<u16>,
     /// The scheduled times of the notifications that no publisher has sent yet.
     due: VecDeque<u64>,
-    /// `true` if a publisher waits until every client has its notification.
+    /// A publisher waits until every client has its notification.
     pub(crate) wait_for_delivery: bool,
     epoll: Rc<OwnedFd>,
 }
@@ -32,7 +32,7 @@ pub(crate) struct Publishers {
 #[derive(Debug)]
 struct Publisher {
     connection: Connection,
-    /// `true` if the server has closed it.
+    /// The server has closed it.
     is_closed: bool,
     /// `true` until the first request is answered.
     is_beginning: bool,
@@ -50,7 +50,7 @@ impl Publishers {
     /// Connects all publishers. They are ready once the server has answered the first request of each.
     ///
     /// # Errors
-    /// Returns an error if nothing listens at the address.
+    /// Fails if nothing listens at the address.
     pub(crate) fn connect(
         count: usize,
         requests: &Requests,
@@ -62,18 +62,17 @@ impl Publishers {
         Ok(Self { all, idle, due: VecDeque::new(), wait_for_delivery: false, epoll })
     }
 
-    /// Returns `true` once each has completed its TLS handshake and has its first response.
+    /// `true` once each has completed its TLS handshake and has its first response.
     pub(crate) fn is_ready(&self) -> bool {
         let is_ready = |one: &Publisher| !one.is_beginning && !one.connection.is_handshaking();
         self.all.iter().all(is_ready)
     }
 
-    /// Returns `true` if everything is published and answered.
+    /// `true` once everything is published and answered.
     pub(crate) fn is_done(&self) -> bool {
         self.due.is_empty() && self.idle.len() == self.all.len()
     }
 
-    /// Returns the number of idle publishers.
     pub(crate) fn idle(&self) -> usize {
         self.idle.len()
     }

@@ -33,7 +33,7 @@ pub(crate) struct Requests {
     topic: String,
     /// The number of topics, one per client. With 1, all clients share one topic.
     topics: u64,
-    /// `true` if clients request everything that the server retains.
+    /// Clients request everything that the server retains.
     pub(crate) from_start: bool,
 }
 
@@ -50,7 +50,7 @@ impl Requests {
     /// Resolves the servers.
     ///
     /// # Errors
-    /// Returns an error if a name cannot be resolved, or if the certificate cannot be read.
+    /// Fails if a name cannot be resolved, or the certificate cannot be read.
     pub(crate) fn new(setup: &Setup, run: Run) -> anyhow::Result<Self> {
         Ok(Self {
             transport: setup.transport,
@@ -73,15 +73,15 @@ impl Requests {
         self.topic = format!("{name}.{}", self.run);
     }
 
-    /// Returns the server of a client. Publishers connect to the server of the first client.
+    /// Publishers connect to the server of the first client.
     pub(crate) fn server(&self, index: usize) -> SocketAddr {
         self.of_client(index).address
     }
 
-    /// Returns a TLS session with this server, or `None` if the servers have no TLS.
+    /// A TLS session with this server, or `None` if the servers have no TLS.
     ///
     /// # Errors
-    /// Returns an error if rustls rejects the configuration.
+    /// Fails if rustls rejects the configuration.
     pub(crate) fn session(
         &self,
         server: SocketAddr,
@@ -97,7 +97,7 @@ impl Requests {
         }
     }
 
-    /// Returns the first bytes that a client sends, and the reader of what it receives.
+    /// The first bytes that a client sends, and the reader of what it receives.
     pub(crate) fn subscribe(&self, index: usize) -> (String, Box<dyn Reader>) {
         let topic = self.topic(index as u64);
         let (server, query) =
@@ -129,8 +129,8 @@ impl Requests {
         }
     }
 
-    /// Returns the first bytes that a publisher sends, and the reader of its responses. Unless they are empty, there is
-    /// one response to them.
+    /// The first bytes that a publisher sends, and the reader of its responses. Unless they are empty, there is one
+    /// response to them.
     pub(crate) fn begin_publishing(&self, publisher: u16) -> (String, Box<dyn Reader>) {
         match self.transport {
             Transport::Nats | Transport::JetStream => {
@@ -161,13 +161,13 @@ impl Requests {
         out.extend_from_slice(end.as_bytes());
     }
 
-    /// Returns the inbox for the responses of JetStream to a publisher. Core NATS does not respond.
+    /// The inbox for the responses of JetStream to a publisher. Core NATS does not respond.
     fn publisher_inbox(&self, publisher: u16) -> Option<String> {
         let responds = self.transport == Transport::JetStream;
         responds.then(|| format!("_INBOX.{}.p{publisher}", self.run))
     }
 
-    /// Returns the topic of a client or of a publish.
+    /// The topic of the client or the publish with this number.
     fn topic(&self, number: u64) -> String {
         match self.topics {
             1 => self.topic.clone(),
@@ -175,7 +175,7 @@ impl Requests {
         }
     }
 
-    /// Returns the head of a request, with these headers and the additional ones.
+    /// The head of a request, with these headers and those of the setup.
     fn request(
         &self,
         method: &str,

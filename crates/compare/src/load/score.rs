@@ -69,22 +69,22 @@ impl Score {
         self.outstanding = self.expected;
     }
 
-    /// Returns the first publish of the log.
+    /// The sequence number of the first publish of the log.
     pub(crate) fn log(&self) -> u64 {
         self.log
     }
 
-    /// Returns the sequence number of the next publish.
+    /// The sequence number of the next publish.
     pub(crate) fn next(&self) -> u64 {
         self.publishes.len() as u64
     }
 
-    /// Returns the number of notifications that the stage has published.
+    /// The number of publishes of the stage.
     pub(crate) fn published(&self) -> u64 {
         self.next() - self.first
     }
 
-    /// Returns the number of missing deliveries of the stage.
+    /// The number of missing deliveries of the stage.
     pub(crate) fn lost(&self) -> u64 {
         self.expected.saturating_sub(self.deliveries)
     }
@@ -107,7 +107,7 @@ impl Score {
         self.next() - 1
     }
 
-    /// Returns the time for which a publish was scheduled.
+    /// The time for which a publish was scheduled.
     pub(crate) fn intended(&self, sequence: u64) -> u64 {
         self.publishes[sequence as usize].intended
     }

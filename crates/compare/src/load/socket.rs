@@ -39,10 +39,10 @@ const CARRIED: usize = 8 * 1024;
 /// The most bytes of one read.
 const READ: usize = 256 * 1024;
 
-/// Returns the address of a server. If its name has several addresses, returns the first that accepts a connection.
+/// The address of a server. If its name has several addresses, it is the first that accepts a connection.
 ///
 /// # Errors
-/// Returns an error if the name cannot be resolved.
+/// Fails if the name cannot be resolved.
 pub(crate) fn resolve(url: &Url) -> anyhow::Result<SocketAddr> {
     let failed = || format!("cannot resolve {}", url.host_str().unwrap_or_default());
     let addresses = url.socket_addrs(|| None).with_context(failed)?;
@@ -56,7 +56,7 @@ pub(crate) fn resolve(url: &Url) -> anyhow::Result<SocketAddr> {
 /// Connects to a server and waits until the connection is established, so that a missing server is reported at once.
 ///
 /// # Errors
-/// Returns an error if the server does not accept the connection in time.
+/// Fails if the server does not accept the connection in time.
 pub(crate) fn connect_now(server: SocketAddr) -> io::Result<OwnedFd> {
     let socket = TcpStream::connect_timeout(&server, CONNECT)?;
     socket.set_nodelay(true)?;
@@ -134,7 +134,7 @@ impl Intake {
         Self { run, buffer, opened: Vec::new(), began: Instant::now() }
     }
 
-    /// Returns the time in nanoseconds since the load started.
+    /// Nanoseconds since the load started.
     pub(crate) fn now(&self) -> u64 {
         self.began.elapsed().as_nanos() as u64
     }
@@ -154,24 +154,23 @@ impl Connection {
         Ok(Self { socket, reader, carry: Vec::new(), out: Vec::new(), tls, sent: 0 })
     }
 
-    /// Returns `true` until the TLS handshake is complete. Returns `false` without TLS.
+    /// `true` until the TLS handshake is complete, and `false` without TLS.
     pub(crate) fn is_handshaking(&self) -> bool {
         self.tls.as_ref().is_some_and(|tls| tls.session.connection.is_handshaking())
     }
 
-    /// Returns `true` if the handshake has resumed a TLS session.
     pub(crate) fn is_resumed(&self) -> bool {
         let kind = self.tls.as_ref().and_then(|tls| tls.session.connection.handshake_kind());
         kind == Some(HandshakeKind::Resumed)
     }
 
-    /// Returns `true` if the socket was too full for everything that could be sent.
+    /// The socket was too full for everything that could be sent.
     pub(crate) fn is_blocked(&self) -> bool {
         let unsent = self.tls.as_ref().map_or(&self.out, |tls| &tls.records);
         !unsent.is_empty()
     }
 
-    /// Returns the number of bytes sent since the last call.
+    /// The number of bytes sent since the last call.
     pub(crate) fn take_sent(&mut self) -> u64 {
         std::mem::take(&mut self.sent)
     }
@@ -187,7 +186,7 @@ impl Connection {
     /// Sends unsent bytes, reads everything that has arrived, and sends the replies of the reader.
     ///
     /// # Errors
-    /// Returns the reason if the connection has ended or the server violates the protocol.
+    /// Fails with the reason if the connection has ended or the server violates the protocol.
     pub(crate) fn exchange(
         &mut self,
         intake: &mut Intake,

@@ -16,7 +16,7 @@ impl Load {
     /// Runs a command. Duplicates and reordered notifications since the previous command count for this one.
     ///
     /// # Errors
-    /// Returns an error if clients or publishers are rejected, disconnected or not answered.
+    /// Fails if clients or publishers are rejected, disconnected or not answered.
     pub(crate) fn run(&mut self, command: Command) -> anyhow::Result<Outcome> {
         self.score.begin(matches!(command, Command::Publish { .. }));
         self.publishers.wait_for_delivery = matches!(command, Command::Saturate { .. });
@@ -73,7 +73,7 @@ impl Load {
         Ok(())
     }
 
-    /// Returns the length of the schedule.
+    /// Returns the length of the schedule in nanoseconds.
     fn publish(&mut self, rate: f64, burst: usize, seconds: f64) -> anyhow::Result<u64> {
         self.began += LEAD_TIME;
         let period = burst as f64 * 1e9 / rate;

@@ -25,7 +25,7 @@ impl fmt::Display for Run {
 }
 
 impl Run {
-    /// Returns one of 2^32 numbers, from the seed of the standard library's hash maps.
+    /// One of 2^32 numbers, from the seed of the standard library's hash maps.
     pub(crate) fn random() -> Self {
         Self::new(RandomState::new().build_hasher().finish() as u32)
     }
@@ -36,7 +36,7 @@ impl Run {
         Self(digits)
     }
 
-    /// Returns a byte that differs between loads.
+    /// A byte that differs between loads.
     pub(crate) fn seed(self) -> u8 {
         number(self.0) as u8
     }
@@ -51,7 +51,7 @@ impl Run {
         out.resize(end, b'.');
     }
 
-    /// Returns the sequence number of a stamp, or `None` if it is not a stamp of this load.
+    /// The sequence number of a stamp, or `None` if it is not a stamp of this load.
     pub(crate) fn read(self, stamp: &[u8]) -> Option<u64> {
         let (&mark, rest) = stamp.split_first()?;
         let (high, rest) = rest.split_first_chunk::<8>()?;

@@ -29,9 +29,9 @@ pub(crate) struct Tls {
 #[derive(Debug, Default)]
 struct Tickets {
     all: Mutex<Vec<Tls13ClientSessionValue>>,
-    /// `true` if tickets are kept. Those of thousands of clients take much memory.
+    /// The tickets of thousands of clients take much memory.
     are_kept: bool,
-    /// `true` if connections resume sessions.
+    /// Connections resume sessions.
     are_used: AtomicBool,
 }
 
@@ -39,7 +39,7 @@ impl Tls {
     /// Trusts the certificate in a PEM file. No session is resumed before [`resume`](Self::resume).
     ///
     /// # Errors
-    /// Returns an error if the file cannot be read or is not a certificate.
+    /// Fails if the file cannot be read or is not a certificate.
     pub(crate) fn trusting(certificate: &Path, keeps_tickets: bool) -> anyhow::Result<Self> {
         let invalid = || format!("cannot use the certificate {}", certificate.display());
         let mut roots = RootCertStore::empty();
@@ -60,10 +60,7 @@ impl Tls {
         self.tickets.are_used.store(resumes, Ordering::Relaxed);
     }
 
-    /// Returns a session with the server at this address.
-    ///
-    /// # Errors
-    /// Returns an error if rustls rejects the configuration.
+    /// Fails if rustls rejects the configuration.
     pub(crate) fn session(
         &self,
         server: IpAddr,

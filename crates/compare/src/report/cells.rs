@@ -32,7 +32,7 @@ pub(super) struct Cell {
 }
 
 impl Cell {
-    /// Returns the text of a figure. An unknown figure is a dash.
+    /// The text of a figure. An unknown figure is a dash.
     pub(super) fn new(unit: Unit, spread: Option<Spread>) -> Self {
         let Some(spread) = spread else { return Self::of("–") };
         let digits = unit.digits(&spread);
@@ -49,8 +49,8 @@ impl Cell {
 }
 
 impl Report {
-    /// Returns the figures of the contenders whose title `is_shown` accepts, one column for each. Rows without any
-    /// figure are left out.
+    /// The figures of the contenders whose title `is_shown` accepts, one column for each. Rows without any figure are
+    /// left out.
     pub(super) fn figures(&self, is_shown: impl Fn(&str) -> bool) -> Table {
         let shown: Vec<bool> =
             self.summary.transports.iter().map(|title| is_shown(title)).collect();
@@ -65,7 +65,7 @@ impl Report {
         Table { columns, groups }
     }
 
-    /// Returns the figures of one row, one for each contender.
+    /// One cell for each contender.
     pub(super) fn cells(&self, row: &Row) -> Vec<Cell> {
         let values = self.summary.transports.iter().zip(&row.values);
         let cell = |(transport, value): (&String, &Option<Spread>)| Cell {
@@ -75,7 +75,7 @@ impl Report {
         values.map(cell).collect()
     }
 
-    /// Returns the targets, or `None` if there are none.
+    /// `None` if there are no targets.
     pub(super) fn target_table(&self) -> Option<Table> {
         let groups = self.targets.chunk_by(|a, b| a.figure == b.figure).map(|targets| Group {
             heading: targets[0].unit.labelled(&targets[0].figure),
@@ -107,7 +107,6 @@ impl Report {
     }
 }
 
-/// Returns the items of the columns that are shown.
 fn only<T>(shown: &[bool], items: Vec<T>) -> Vec<T> {
     items.into_iter().zip(shown).filter_map(|(item, shown)| shown.then_some(item)).collect()
 }

@@ -50,7 +50,6 @@ const COSTS: [(&str, &str, &[Labelled]); 4] = [
     ),
 ];
 
-/// Returns the page.
 pub(super) fn page(report: &Report) -> String {
     let count = match report.summary.transports.len() {
         1 => "One way".to_owned(),
@@ -114,7 +113,7 @@ fn advice(page: &mut String, report: &Report) {
     page.push_str("</ul>\n");
 }
 
-/// Writes a list of labels and values. Writes nothing if the list is empty.
+/// Writes a list of labels and values, or nothing if the list is empty.
 fn facts(page: &mut String, title: &str, facts: Vec<(&str, impl AsRef<str>)>) {
     if facts.is_empty() {
         return;
@@ -183,8 +182,8 @@ fn plot(page: &mut String, title: &str, note: &str, doubts: &str, svg: &str) {
     );
 }
 
-/// Returns a row of a table's head with the headings of the message queues and of the other contenders. Returns an
-/// empty string if there are no message queues.
+/// A row of a table's head with the headings of the message queues and of the other contenders. Empty if there are no
+/// message queues.
 fn group_head(report: &Report) -> String {
     let titles = &report.summary.transports;
     if !titles.iter().any(|title| is_queue(title)) {
@@ -269,7 +268,7 @@ fn key(page: &mut String, report: &Report) {
     }
 }
 
-/// Returns the names of the contenders as HTML, each with a dot in its colour.
+/// The names of the contenders as HTML, each with a dot in its colour.
 fn names(report: &Report) -> Vec<String> {
     let numbered = report.summary.transports.iter().enumerate();
     let name = |(at, name): (usize, &String)| {

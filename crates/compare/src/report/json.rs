@@ -5,8 +5,8 @@ use std::io::{Result, Write};
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
 
-/// Returns the JSON of a value, with a final line end. Each member of an object has its own line, and each element of
-/// an array is one line, whatever it contains. So a diff of two runs has a line for each row that differs.
+/// The JSON of a value, with a final line end. Each member of an object has its own line, and each element of an array
+/// is one line, whatever it contains. So a diff of two runs has a line for each row that differs.
 ///
 /// # Panics
 /// Panics if the value has a map whose keys are not strings.

@@ -16,7 +16,7 @@ impl Report {
     /// - `run`: the command and the environment of the run, and its warnings.
     ///
     /// # Errors
-    /// Returns the first word that is unknown, or for which this report has no figures.
+    /// Fails with the first word that is unknown, or for which this report has no figures.
     pub fn markdown<'w>(&self, words: &[&'w str]) -> Result<String, &'w str> {
         let mut parts = Vec::new();
         let mut rows = Vec::new();
@@ -33,7 +33,7 @@ impl Report {
         Ok(parts.join("\n"))
     }
 
-    /// Returns a table with one line for each contender that has one of these figures.
+    /// A table with one line for each contender that has one of these figures.
     fn contenders_by_rows(&self, rows: &[&Row]) -> String {
         let is_one_group = rows.iter().all(|row| row.group == rows[0].group);
         let titles = rows.iter().map(|row| match is_one_group {
@@ -51,7 +51,7 @@ impl Report {
         text
     }
 
-    /// Returns a line about the run, and a list of its warnings.
+    /// A line about the run, and a list of its warnings.
     fn run(&self) -> String {
         let Environment { command, commit, date, seconds, cpu, kernel, .. } = &self.environment;
         let (division, versions) = (self.environment.division(), self.environment.versions());
@@ -77,7 +77,7 @@ impl Report {
     }
 }
 
-/// Returns the table of targets. The name of a figure is in its first line only.
+/// The table of targets. The name of a figure is in its first line only.
 fn targets(table: &Table) -> String {
     let titles = table.columns.iter().cloned();
     let mut text = head(vec![String::new(); 2].into_iter().chain(titles));
@@ -91,13 +91,12 @@ fn targets(table: &Table) -> String {
     text
 }
 
-/// Returns a figure with its range and the numbers of its warnings.
+/// A figure with its range and the numbers of its warnings.
 fn figure(Cell { median, range, mark }: &Cell) -> String {
     let range = if range.is_empty() { String::new() } else { format!(" ({range})") };
     format!("{median}{range}{mark}")
 }
 
-/// Returns the head of a table.
 fn head(titles: impl Iterator<Item = String>) -> String {
     let titles = line(titles);
     let columns = titles.matches(" |").count();

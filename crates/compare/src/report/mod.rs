@@ -93,24 +93,23 @@ impl Report {
         html::page(self)
     }
 
-    /// Returns the warnings that mark figures, in the order of their numbers.
+    /// The warnings that mark figures, in the order of their numbers.
     fn marked_warnings(&self) -> impl Iterator<Item = &Warning> {
         self.warnings.iter().filter(|warning| warning.is_marked())
     }
 
-    /// Returns the warnings that mark no figure.
     fn other_warnings(&self) -> impl Iterator<Item = &Warning> {
         self.warnings.iter().filter(|warning| !warning.is_marked())
     }
 
-    /// Returns the mark of a figure: the numbers of the warnings that concern it, from 1, such as ` ¹ ²`.
+    /// The mark of a figure: the numbers of the warnings that concern it, from 1, such as ` ¹ ²`.
     fn mark(&self, transport: &str, key: &str) -> String {
         let numbered = (1..).zip(self.marked_warnings());
         let concerning = numbered.filter(|(_, warning)| warning.concerns(transport, key));
         concerning.map(|(number, _)| format!(" {}", superscript(number))).collect()
     }
 
-    /// Returns clients, rate, payload and rounds in one line.
+    /// Clients, rate, payload and rounds in one line.
     fn subject(&self) -> String {
         let Workload { rate, rounds, .. } = &self.plan;
         let [clients, payload] =
@@ -127,12 +126,10 @@ impl Report {
     }
 }
 
-/// Returns `true` if the contender with this title is a message queue that clients read directly.
 fn is_queue(title: &str) -> bool {
     CONTENDERS.iter().any(|contender| contender.is_queue() && contender.title == title)
 }
 
-/// Returns a number in superscript digits.
 fn superscript(number: usize) -> String {
     const DIGITS: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
     let digit = |c: char| c.to_digit(10).map_or(c, |digit| DIGITS[digit as usize]);

@@ -26,8 +26,8 @@ pub(super) struct Bars<'a> {
 /// An SVG image under construction.
 struct Drawing(String);
 
-/// Returns a plot of latency over percentiles. The axis of percentiles is logarithmic towards 100 %, so p90, p99 and
-/// p99.9 have equal distances.
+/// A plot of latency over percentiles. The axis of percentiles is logarithmic towards 100 %, so p90, p99 and p99.9 have
+/// equal distances.
 pub(super) fn curves(curves: &[(usize, &Curve)]) -> String {
     let mut drawing = Drawing::new(CURVES_HEIGHT);
     let visible = |curve: &Curve| -> Vec<(f64, f64)> {
@@ -72,7 +72,7 @@ pub(super) fn curves(curves: &[(usize, &Curve)]) -> String {
     drawing.finish()
 }
 
-/// Returns a plot of horizontal bars from zero. Each bar has its value, and a thin line for its spread.
+/// A plot of horizontal bars from zero. Each bar has its value, and a thin line for its spread.
 pub(super) fn bars(groups: &[Bars<'_>]) -> String {
     const BAR: f64 = 16.0;
     const STEP: f64 = 26.0;
@@ -151,12 +151,12 @@ impl Drawing {
     }
 }
 
-/// Returns the number of nines of a quantile: 1 for 0.9, 2 for 0.99.
+/// The number of nines of a quantile: 1 for 0.9, 2 for 0.99.
 fn nines(quantile: f64) -> f64 {
     if quantile >= 1.0 { f64::INFINITY } else { -(1.0 - quantile).log10() }
 }
 
-/// Returns the steps 1, 2, 5, 10, … from `low` to `high`.
+/// The steps 1, 2, 5, 10, … from `low` to `high`.
 fn steps(low: f64, high: f64) -> Vec<f64> {
     let decades = low.log10().floor() as i32..=high.log10().ceil() as i32;
     let all = decades.flat_map(|power| [1.0, 2.0, 5.0].map(|step| step * 10_f64.powi(power)));

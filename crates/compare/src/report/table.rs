@@ -9,8 +9,8 @@ use super::{Missing, Remark, Report, is_queue, superscript};
 /// The space between two columns.
 const GAP: usize = 2;
 
-/// Returns the figures with one column for each contender, then targets, remarks and warnings. Message queues have
-/// their own table.
+/// The figures with one column for each contender, then targets, remarks and warnings. Message queues have their own
+/// table.
 pub(super) fn table(report: &Report) -> String {
     let mut text = format!("{}\n\n", report.subject());
     let [ours, queues] = [false, true].map(|queues| report.figures(|it| is_queue(it) == queues));
@@ -47,7 +47,7 @@ pub(super) fn table(report: &Report) -> String {
     text
 }
 
-/// Returns the lines with the first column aligned to the left and the others to the right.
+/// Aligns the first column to the left and the others to the right.
 fn aligned(table: &Table) -> String {
     let lines = lines(table);
     // A heading may be wider than the column of labels, because the rest of its line is empty.
@@ -65,7 +65,7 @@ fn aligned(table: &Table) -> String {
     text
 }
 
-/// Returns the words of each line: the label and one word per column. The range of each figure is in the line below it.
+/// The words of each line: the label and one word per column. The range of each figure is in the line below it.
 fn lines(table: &Table) -> Vec<Vec<String>> {
     let mut lines = vec![[String::new()].iter().chain(&table.columns).cloned().collect()];
     for group in &table.groups {

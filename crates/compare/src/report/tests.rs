@@ -12,7 +12,7 @@ pub(crate) fn contenders() -> Vec<&'static Contender> {
     chosen(&names).unwrap()
 }
 
-/// Returns a report with four contenders and three rounds of invented figures.
+/// A report with four contenders and three rounds of invented figures.
 pub(crate) fn sample() -> Report {
     let mut samples = Vec::new();
     for round in 1..=3 {

@@ -2,7 +2,7 @@
 
 use super::{Doubt, Finding, Place};
 
-/// Returns the rounds of these findings in words, such as `rounds 1 and 3`. Returns `None` if no finding has a round.
+/// The rounds of these findings in words, such as `rounds 1 and 3`. `None` if no finding has a round.
 pub(super) fn named<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Option<String> {
     let mut rounds: Vec<usize> = findings.into_iter().filter_map(|finding| finding.round).collect();
     rounds.sort_unstable();
@@ -37,7 +37,7 @@ pub(super) fn merge_limits(mut findings: Vec<Finding>) -> Vec<Finding> {
     findings
 }
 
-/// Returns one finding for these, or `None` if they are all of one kind.
+/// One finding for these, or `None` if they are all of one kind.
 fn merged(limits: &[Finding]) -> Option<Finding> {
     let part = |kind| {
         let mine = || limits.iter().filter(move |finding| finding.kind == kind);

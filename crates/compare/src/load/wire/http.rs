@@ -75,7 +75,7 @@ impl Reader for Events {
 }
 
 impl Responses {
-    /// Returns the reader of a client that polls. A poll consists of the cursor between these two parts.
+    /// The reader of a client that polls. A poll consists of the cursor between these two parts.
     pub(crate) fn to_polls(before_cursor: String, after_cursor: String) -> Self {
         Self { left: 0, polls: Some(Polls { cursor: Vec::new(), before_cursor, after_cursor }) }
     }
@@ -122,16 +122,16 @@ impl Reader for Responses {
     }
 }
 
-/// Returns `true` if a URL may contain the byte unescaped.
+/// `true` for a byte that a URL may contain unescaped.
 fn is_of_an_id(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')
 }
 
 impl Head {
-    /// Parses the head at the start of `input`. Returns `None` if it is not complete.
+    /// Parses the head at the start of `input`. `None` means that it is not complete.
     ///
     /// # Errors
-    /// Returns an error if it is not a head of HTTP/1.1, or if its status is not the expected one.
+    /// Fails if it is not a head of HTTP/1.1, or its status is not the expected one.
     fn read(input: &[u8], status: u16) -> Result<Option<Self>, Gone> {
         let mut headers = [EMPTY_HEADER; 32];
         let mut response = Response::new(&mut headers);

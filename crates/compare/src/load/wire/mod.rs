@@ -24,14 +24,14 @@ pub(crate) trait Reader: Debug {
     /// before the bytes of the next read.
     ///
     /// # Errors
-    /// Returns an error if the server violates the protocol or reports an error.
+    /// Fails if the server violates the protocol or reports an error.
     fn take(&mut self, input: &[u8], inbox: &mut Inbox<'_>) -> Result<usize, Gone>;
 }
 
-/// Returns the first line without its line end, and its length with the line end. Returns `None` if it is not complete.
+/// The first line without its line end, and its length with the line end. `None` means that it is not complete.
 ///
 /// # Errors
-/// Returns an error if the line is longer than [`LONGEST`].
+/// Fails if the line is longer than [`LONGEST`].
 fn line(input: &[u8]) -> Result<Option<(&[u8], usize)>, Gone> {
     match memchr::memchr(b'\n', input) {
         Some(end) => Ok(Some((input[..end].trim_ascii_end(), end + 1))),

@@ -52,13 +52,13 @@ impl Reader for Nats {
     }
 }
 
-/// Returns the first bytes of a subscriber of core NATS. The response is a `PONG`.
+/// The first bytes of a subscriber of core NATS. The response is a `PONG`.
 pub(crate) fn subscribe(topic: &str) -> String {
     format!("{CONNECT}SUB {STREAM}.{topic} 1\r\nPING\r\n")
 }
 
-/// Returns the first bytes of a subscriber of JetStream: a request for a consumer that pushes everything of the topic
-/// to the subscriber's inbox. The response is one of JetStream's API.
+/// The first bytes of a subscriber of JetStream: a request for a consumer that pushes everything of the topic to the
+/// subscriber's inbox. The response is one of JetStream's API.
 pub(crate) fn consume(topic: &str, inbox: &str) -> String {
     let json = format!(
         r#"{{"stream_name":"{STREAM}","config":{{"deliver_subject":"{inbox}.messages","deliver_policy":"all","ack_policy":"none","replay_policy":"instant","filter_subject":"{STREAM}.{topic}","mem_storage":true,"num_replicas":1}}}}"#
@@ -68,8 +68,8 @@ pub(crate) fn consume(topic: &str, inbox: &str) -> String {
     format!("{CONNECT}SUB {inbox}.messages 1\r\nSUB {inbox}.response 2\r\n{request}")
 }
 
-/// Returns the first bytes of a publisher. With an `inbox` it publishes to JetStream and receives the responses there,
-/// and the first publisher also creates the stream. There is one response.
+/// The first bytes of a publisher. With an `inbox` it publishes to JetStream and receives the responses there, and the
+/// first publisher also creates the stream. There is one response.
 pub(crate) fn begin(inbox: Option<&str>, creates_stream: bool) -> String {
     let Some(inbox) = inbox else { return format!("{CONNECT}PING\r\n") };
     let json = format!(
@@ -82,7 +82,7 @@ pub(crate) fn begin(inbox: Option<&str>, creates_stream: bool) -> String {
     format!("{CONNECT}SUB {inbox}.response 1\r\n{first}")
 }
 
-/// Returns a publish up to its payload. A line end follows the payload.
+/// A publish up to its payload. A line end follows the payload.
 pub(crate) fn publish(topic: &str, inbox: Option<&str>, length: usize) -> String {
     let inbox = inbox.map_or(String::new(), |inbox| format!("{inbox}.response "));
     format!("PUB {STREAM}.{topic} {inbox}{length}\r\n")

@@ -35,7 +35,7 @@ enum Token {
 }
 
 impl Redis {
-    /// Returns the reader of a subscriber or a publisher of this topic.
+    /// For a subscriber or a publisher of this topic.
     pub(crate) fn new(topic: &str) -> Self {
         Self { read: read(topic), left: 0, pending: 0, after: Vec::new() }
     }
@@ -78,7 +78,7 @@ impl Reader for Redis {
     }
 }
 
-/// Returns the first bytes of a subscriber. After the response to `PING`, the server runs the `XREAD`.
+/// The first bytes of a subscriber. After the response to `PING`, the server runs the `XREAD`.
 pub(crate) fn subscribe(topic: &str) -> String {
     format!("PING\r\n{}0-0\r\n", read(topic))
 }
@@ -87,7 +87,7 @@ fn read(topic: &str) -> String {
     format!("XREAD COUNT {AT_ONCE} BLOCK 0 STREAMS direct:{topic} ")
 }
 
-/// Returns a publish up to its payload. A line end follows the payload.
+/// A publish up to its payload. A line end follows the payload.
 pub(crate) fn publish(topic: &str, length: usize) -> String {
     let words = ["XADD", &format!("direct:{topic}"), "MAXLEN", "~", &KEPT.to_string(), "*", "d"];
     let bulk = |word: &&str| format!("${}\r\n{word}\r\n", word.len());

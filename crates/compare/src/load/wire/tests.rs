@@ -8,15 +8,14 @@ use crate::load::stamp::Run;
 
 const RUN: u32 = 0x5f0c_93d1;
 
-/// Returns the payload of a publish.
 pub(super) fn payload(sequence: u64) -> Vec<u8> {
     let mut payload = Vec::new();
     Run::new(RUN).write(&mut payload, sequence, 300);
     payload
 }
 
-/// Passes `bytes` to a reader in pieces of this length, as a connection does. Returns the bytes to send and the number
-/// of responses. Asserts that notifications 0 to 4 are received once and in order.
+/// Passes `bytes` to a reader in pieces of this length, as a connection does. Asserts that notifications 0 to 4 are
+/// received once and in order. Returns the bytes to send and the number of responses.
 pub(super) fn five_by_cuts(bytes: &[u8], cut: usize, reader: &mut dyn Reader) -> (Vec<u8>, usize) {
     let mut order = Order::new(0, 1);
     let mut score = Score::default();

@@ -45,7 +45,7 @@ impl Reader for Frames {
     }
 }
 
-/// Returns the opcode, the length of the head and the length of the payload.
+/// The opcode, the length of the head and the length of the payload.
 fn head(input: &[u8]) -> Option<(u8, usize, u64)> {
     let (&[first, short], rest) = input.split_first_chunk()?;
     let (head, length) = match short & 0x7f {

@@ -62,7 +62,7 @@ fn write_cards(page: &mut String, report: &Report, queues: bool) {
     }
 }
 
-/// Returns a figure of one contender with its unit and its mark.
+/// A figure of one contender with its unit and its mark.
 fn figure(report: &Report, key: &str, contender: usize) -> String {
     let row = report.summary.row(key).filter(|row| row.values[contender].is_some());
     let Some(row) = row else { return "–".to_owned() };
