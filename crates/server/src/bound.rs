@@ -43,10 +43,10 @@ pub(crate) struct Bound {
 }
 
 impl Bound {
-    /// Makes a listener non-blocking. Also returns its address if it is a TCP socket.
+    /// Makes a listener non-blocking. The address is `None` for a Unix socket.
     ///
     /// # Errors
-    /// Returns an error if the socket does not listen, has no address, or cannot be set to non-blocking.
+    /// Fails if the socket does not listen, has no address, or cannot be set to non-blocking.
     pub(crate) fn new(listener: Listener) -> io::Result<(Self, Option<SocketAddr>)> {
         let (socket, address) = match listener {
             Listener::Tcp(listener) => {
@@ -68,10 +68,10 @@ impl Bound {
         Ok((Self { socket, kind, tls: None }, address))
     }
 
-    /// Makes a listener non-blocking whose connections use TLS. Also returns its address.
+    /// Like [`new`](Self::new), for connections with TLS.
     ///
     /// # Errors
-    /// Returns the errors of [`new`](Self::new).
+    /// Any error of [`new`](Self::new).
     pub(crate) fn with_tls(
         listener: TcpListener,
         tls: &Tls,
@@ -80,10 +80,10 @@ impl Bound {
         Ok((Self { kind: ListenerKind::Tls, tls: Some(tls.clone()), ..bound }, address))
     }
 
-    /// Returns the same listener for another thread.
+    /// Duplicates the listener, for another thread.
     ///
     /// # Errors
-    /// Returns an error if the process has no more descriptors.
+    /// Fails if the process has no more descriptors.
     pub(crate) fn try_clone(&self) -> io::Result<Self> {
         let Self { kind, tls, .. } = self;
         Ok(Self { socket: self.socket.try_clone()?, kind: *kind, tls: tls.clone() })

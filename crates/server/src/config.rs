@@ -110,12 +110,10 @@ impl Config {
         }
     }
 
-    /// Returns the mount that checks subscribers and publishers by this configuration.
     pub(crate) fn mount(&self) -> Mount {
         self.mount_of(&self.transports)
     }
 
-    /// Returns such a mount with only these transports.
     pub(crate) fn mount_of(&self, transports: &[Arc<dyn Transport>]) -> Mount {
         let mount = Mount::new(self.hub.clone())
             .authorizer(self.authorizer.clone())

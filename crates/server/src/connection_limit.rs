@@ -26,13 +26,13 @@ const MAX_SURPLUS: usize = 1024;
 const SURPLUS_IDLE: Duration = Duration::from_secs(5);
 
 impl ConnectionLimit {
-    /// Returns a limit of `limit` connections. `open` counts them.
+    /// `open` counts the connections.
     pub(crate) fn new(open: Gauge, limit: usize) -> Self {
         Self { open, limit, surplus: Gauge::default() }
     }
 
-    /// Returns a permit for one more connection. Over the limit it is a [surplus](ConnectionPermit::is_surplus) permit.
-    /// Returns `None` if there are already too many surplus connections.
+    /// Admits one more connection, over the limit with a [surplus](ConnectionPermit::is_surplus) permit. `None` if
+    /// there are already too many surplus connections.
     pub(crate) fn admit(&self) -> Option<ConnectionPermit> {
         take(&self.open, self.limit, false).or_else(|| take(&self.surplus, MAX_SURPLUS, true))
     }
@@ -46,13 +46,12 @@ fn take(gauge: &Gauge, limit: usize, is_surplus: bool) -> Option<ConnectionPermi
 }
 
 impl ConnectionPermit {
-    /// Returns `true` if the connection is over the limit, so that its only response is `503`.
+    /// Whether the connection is over the limit, so that its only response is `503`.
     pub(crate) fn is_surplus(&self) -> bool {
         self.is_surplus
     }
 
-    /// Returns how long the connection may idle before its first request. `usual` is the time for connections within
-    /// the limit.
+    /// How long the connection may idle before its first request. `usual` is the time for connections within the limit.
     pub(crate) fn idle_timeout(&self, usual: Duration) -> Duration {
         if self.is_surplus { usual.min(SURPLUS_IDLE) } else { usual }
     }

@@ -12,8 +12,8 @@ use tidings_transport::Origins;
 
 use crate::config::Config;
 
-/// Returns the value of `Access-Control-Allow-Origin`. Returns `None` if the request is not from a page of another
-/// origin, or if that page may not read the response.
+/// The value of `Access-Control-Allow-Origin`, `None` unless the request is from a page of another origin that may read
+/// the response.
 pub(crate) fn reader(request: &Parts, config: &Config) -> Option<HeaderValue> {
     let origin = request.headers.get(header::ORIGIN)?;
     if Origins::Same.allow(request) || !config.origins.allow(request) {
@@ -31,15 +31,16 @@ pub(crate) fn reader(request: &Parts, config: &Config) -> Option<HeaderValue> {
 
 const EVERYONE: HeaderValue = HeaderValue::from_static("*");
 
-/// Returns `true` if the request is a preflight, which a browser sends before the request of a page of another origin.
+/// Whether the request is a preflight, which a browser sends before the request of a page of another origin, and that
+/// page may read the response.
 pub(crate) fn is_preflight(request: &Parts, config: &Config) -> bool {
     request.method == Method::OPTIONS
         && request.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
         && reader(request, config).is_some()
 }
 
-/// Returns the response to a preflight, valid for a day. It allows every requested header, because pages send headers
-/// that no server can list in advance, such as the `traceparent` of a tracing library.
+/// The response to a preflight, valid for a day. It allows every requested header, because pages send headers that no
+/// server can list in advance, such as the `traceparent` of a tracing library.
 pub(crate) fn allow_preflight(request: &Parts) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     let headers = response.headers_mut();
@@ -79,7 +80,7 @@ struct OpenHead {
 const MOST_HEADS: usize = 64;
 
 impl OpenHeads {
-    /// Returns this head with the headers for pages of this origin.
+    /// The head `plain` with the headers for pages of this origin.
     pub(crate) fn of(&self, plain: &Arc<Response<()>>, origin: HeaderValue) -> Arc<Response<()>> {
         let mut heads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_same = |head: &&OpenHead| Arc::ptr_eq(&head.plain, plain) && head.origin == origin;

@@ -19,7 +19,6 @@ pub(crate) enum Turn {
 pub(crate) struct Admitted {
     /// A stream socket of TCP, or a Unix socket if `listener` is [`ListenerKind::Unix`].
     pub(crate) socket: Socket,
-    /// The TLS session, if the listener is one for TLS.
     pub(crate) tls: Option<Session>,
     /// The kind of the listener that accepted it.
     pub(crate) listener: ListenerKind,

@@ -17,7 +17,7 @@ use crate::listener::prepare;
 /// [`Mount`](tidings_transport::mount::Mount) in another HTTP server. Cloning is cheap.
 ///
 /// The lanes serve while [`Server::serve`](crate::Server::serve) runs. Connections that are handed over before that
-/// wait. The mount serves a connection in a task if the server has ended, if the server already has
+/// wait. The mount serves a connection in a task if the server has ended or already has
 /// [`Config::max_connections`](crate::Config::max_connections), or if the system has no lanes. The configuration and
 /// the metrics of the server apply to the connections on its lanes.
 ///

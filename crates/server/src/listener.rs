@@ -9,9 +9,6 @@ use tidings_transport::ListenerKind;
 /// Sets the options of a listener, which its connections inherit. A connection that came before that is prepared
 /// separately. A Unix socket needs none of the options, because it sends small writes at once and its peer cannot
 /// vanish.
-///
-/// # Errors
-/// Returns an error if the system rejects an option.
 pub(crate) fn prepare(
     socket: &SockRef<'_>,
     kind: ListenerKind,
@@ -36,8 +33,7 @@ pub(crate) fn prepare(
 /// How long to wait after a failure to accept, such as when the process has no more file descriptors.
 pub(crate) const PAUSE: Duration = Duration::from_millis(50);
 
-/// Returns `true` if a failure to accept concerns only one peer, which has left before it was accepted, and not the
-/// listener.
+/// Whether a failure to accept concerns only one peer, which has left before it was accepted, and not the listener.
 pub(crate) fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     let kinds = [ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted];

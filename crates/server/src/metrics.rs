@@ -33,7 +33,7 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    /// Returns metrics with every label at 0, because an alert on a rate needs the value before the first event.
+    /// Every label starts at 0, because an alert on a rate needs the value before the first event.
     pub(crate) fn new(config: &Config) -> Self {
         let metrics = Self::default();
         for transport in &config.transports {
@@ -45,7 +45,6 @@ impl Metrics {
         metrics
     }
 
-    /// Returns the counter of notifications that were sent to clients of this transport.
     pub(crate) fn delivered(&self, transport: &'static str) -> Counter {
         self.delivered.get_or_create(&[("transport", transport)]).clone()
     }
@@ -66,17 +65,14 @@ impl Metrics {
         self.certificates.lock().unwrap_or_else(PoisonError::into_inner).push(tls);
     }
 
-    /// Returns when the first certificate of all listeners expires, in seconds of Unix time.
+    /// When the first certificate of all listeners expires, in seconds of Unix time.
     fn expiry(&self) -> Option<u64> {
         let certificates = self.certificates.lock().unwrap_or_else(PoisonError::into_inner);
         let first = certificates.iter().filter_map(Tls::expiry).min()?;
         Some(first.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs()))
     }
 
-    /// Returns the Prometheus text. Gauges of the hub's state are read at this moment.
-    ///
-    /// # Errors
-    /// Returns an error if a metric cannot be formatted.
+    /// The text of `GET /metrics`. Gauges of the hub's state are read at this moment.
     pub(crate) fn text(&self, config: &Config) -> Result<String, std::fmt::Error> {
         let hub = &config.hub;
         let mut registry = Registry::with_prefix("tidings");

@@ -26,7 +26,7 @@ pub(crate) enum Reserved {}
 pub(crate) struct Inbox;
 
 impl Handle {
-    /// Always returns an error.
+    /// Always fails.
     pub(crate) fn new(
         _: Vec<Bound>,
         _: &Shared,

@@ -15,7 +15,6 @@ use crate::tls::Tls;
 pub(crate) struct Listener(Infallible);
 
 impl Listener {
-    /// Returns `None`.
     pub(crate) fn bind(_: &Config, _: &TcpListener, _: &Tls) -> io::Result<Option<Self>> {
         Ok(None)
     }
@@ -30,7 +29,6 @@ impl Offer {
         Self(())
     }
 
-    /// Returns `true`.
     pub(crate) fn has(&self, _transport: &str) -> bool {
         true
     }

@@ -29,7 +29,7 @@ const ICON: &str = "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16' 
     stroke-width='2' stroke-linecap='round'><path stroke='#2f6db3' d='M2 4h12'/>\
     <path stroke='#d9792b' d='M2 8h12'/><path stroke='#2c9077' d='M2 12h12'/></svg>\n";
 
-/// Returns the live page for a browser, otherwise the help text.
+/// The live page for a browser, otherwise the help text.
 pub(crate) fn front(request: &Parts, config: &Config) -> Response<Bytes> {
     page(request, config).unwrap_or_else(|| {
         let of_page = if config.live_page { HELP_OF_PAGE } else { "" };
@@ -37,7 +37,7 @@ pub(crate) fn front(request: &Parts, config: &Config) -> Response<Bytes> {
     })
 }
 
-/// Returns the icon of the live page, for browsers that request it at the usual address.
+/// The icon of the live page, for browsers that request it at the usual address.
 pub(crate) fn icon() -> Response<Bytes> {
     let mut response = text("image/svg+xml", ICON);
     let a_day = HeaderValue::from_static("public, max-age=86400");
@@ -45,12 +45,12 @@ pub(crate) fn icon() -> Response<Bytes> {
     response
 }
 
-/// Returns the live page or one of its files, or `None` if there is no such file.
+/// The live page or one of its files. `None` if there is no such file or the live page is disabled.
 pub(crate) fn page(request: &Parts, config: &Config) -> Option<Response<Bytes>> {
     if config.live_page { tidings_live_page::page(request) } else { None }
 }
 
-/// Returns the transports, the demo topic, the heartbeat interval and the clock of this server as JSON.
+/// The transports, the demo topic, the heartbeat interval and the clock of this server as JSON.
 pub(crate) fn transports(config: &Config, offer: &Offer) -> Response<Bytes> {
     let names = config.transports.iter().map(|transport| transport.name());
     let names: Vec<_> = names.filter(|name| offer.has(name)).collect();

@@ -9,7 +9,7 @@ use tidings_transport::Rejection;
 use crate::response::text;
 use crate::shared::Shared;
 
-/// Returns the response to `GET /readyz`: `200`, or `503` if the server shuts down or has no broker yet.
+/// The response to `GET /readyz`: `200`, or `503` if the server shuts down or has no broker yet.
 pub(crate) fn response(shared: &Shared) -> Response<Bytes> {
     let hub = &shared.config.hub;
     let is_closing = shared.is_draining.load(Ordering::Acquire) || hub.pool().closed().is_some();

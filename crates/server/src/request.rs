@@ -35,7 +35,7 @@ pub(crate) struct Head {
     body: Option<usize>,
 }
 
-/// Returns the first request in these bytes. Returns `None` if it is not complete, plain and well-formed.
+/// The first request in these bytes, `None` if it is not complete, plain and well-formed.
 pub(crate) fn next(bytes: &[u8], max_head: usize) -> Option<Box<Whole>> {
     let Head { request, length, body } = head(bytes, max_head).ok()??;
     let is_plain = request.version == Version::HTTP_11
@@ -50,10 +50,10 @@ pub(crate) fn next(bytes: &[u8], max_head: usize) -> Option<Box<Whole>> {
     Some(Box::new(Whole { request, body, length }))
 }
 
-/// Parses and checks the head at the beginning of these bytes. Returns `None` if it is not complete.
+/// Parses and checks the head at the beginning of these bytes. `None` if it is not complete.
 ///
 /// # Errors
-/// Returns the rejection to send if the head is malformed, too large, or ambiguous (RFC 9112, section 11.2).
+/// Fails if the head is malformed, too large, or ambiguous (RFC 9112, section 11.2).
 pub(crate) fn head(bytes: &[u8], max_head: usize) -> Result<Option<Head>, Rejection> {
     let mut lines = [MaybeUninit::uninit(); MAX_LINES];
     let mut head = httparse::Request::new(&mut []);
@@ -93,8 +93,8 @@ pub(crate) fn head(bytes: &[u8], max_head: usize) -> Result<Option<Head>, Reject
     Ok(Some(Head { request, length, body }))
 }
 
-/// Returns the target of a request with each `>` percent-encoded. A URL may not contain `>`, but a filter may, and curl
-/// does not encode it.
+/// The target of a request with each `>` percent-encoded. A URL may not contain `>`, but a filter may, and curl does
+/// not encode it.
 fn encoded(target: &str) -> Cow<'_, str> {
     if target.contains('>') { target.replace('>', "%3E").into() } else { target.into() }
 }
@@ -122,7 +122,7 @@ pub(crate) fn encode_target(bytes: &mut BytesMut) {
 /// chunks.
 ///
 /// # Errors
-/// Returns the rejection to send if one of these headers is malformed or repeated.
+/// Fails if one of these headers is malformed or repeated.
 fn check(request: &Parts) -> Result<Option<usize>, Rejection> {
     let headers = &request.headers;
     let ambiguous = |message| Rejection::bad_request("ambiguous_request", message);
@@ -161,7 +161,7 @@ fn check(request: &Parts) -> Result<Option<usize>, Rejection> {
 /// Checks the transfer codings of a request: `chunked`, applied once (RFC 9112, section 6.1).
 ///
 /// # Errors
-/// Returns the rejection to send for any other coding, and if there is a length as well.
+/// Fails for any other coding, and if there is a length as well.
 fn check_codings(request: &Parts) -> Result<(), Rejection> {
     if request.version == Version::HTTP_10 {
         return Err(bad("HTTP/1.0 has no Transfer-Encoding: send a Content-Length"));
@@ -190,7 +190,7 @@ pub(crate) fn is_host(host: &[u8]) -> bool {
     !host.is_empty() && host.iter().all(is_part)
 }
 
-/// Returns the number in a header of digits alone (RFC 9112, section 6.2).
+/// The number in a header of digits alone (RFC 9112, section 6.2).
 fn digits(value: &HeaderValue) -> Option<usize> {
     let is_plain = !value.is_empty() && value.as_bytes().iter().all(u8::is_ascii_digit);
     if is_plain { value.to_str().ok()?.parse().ok() } else { None }
@@ -249,7 +249,7 @@ fn bad_target(target: &str) -> Rejection {
     Rejection::bad_request("bad_target", message)
 }
 
-/// Returns `true` if the client expects the connection to end with the response (RFC 9112, section 9.3).
+/// Whether the client expects the connection to end with the response (RFC 9112, section 9.3).
 pub(crate) fn is_last(request: &Parts) -> bool {
     match request.version {
         http::Version::HTTP_10 => !lists(request, header::CONNECTION, "keep-alive"),

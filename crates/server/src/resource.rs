@@ -31,7 +31,6 @@ pub(crate) enum Resource<'a> {
 }
 
 impl<'a> Resource<'a> {
-    /// Returns the resource that this request names.
     pub(crate) fn of(request: &'a Parts) -> Self {
         match request.uri.path() {
             "/" => Self::Front,

@@ -16,7 +16,7 @@ pub(crate) enum Routed {
     Subscription(Box<Subscriber>),
 }
 
-/// Returns a response with this media type that must not be stored.
+/// A response with this media type that must not be stored.
 pub(crate) fn text(media: &'static str, body: impl Into<Bytes>) -> Response<Bytes> {
     let mut response = Response::new(body.into());
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
@@ -66,14 +66,14 @@ fn begin_accepted(bytes: &mut BytesMut, accepted: &Accepted) {
 /// The header line that closes a connection after the response.
 pub(crate) const CLOSE: &[u8] = b"connection: close\r\n";
 
-/// Returns the header lines that keep a connection open after a response, and announce how long it may idle. Clients of
+/// The header lines that keep a connection open after a response, and announce how long it may idle. Clients of
 /// HTTP/1.0 need the first line, which lists the second (RFC 9110, section 7.6.1).
 pub(crate) fn keep_alive(idle: Duration) -> Bytes {
     format!("connection: keep-alive\r\nkeep-alive: timeout={}\r\n", idle.as_secs()).into()
 }
 
-/// Returns the part of the head that the answers to all polls of a group share. `ending` is [`CLOSE`] or the return
-/// value of [`keep_alive`].
+/// The part of the head that the answers to all polls of a group share. `ending` is [`CLOSE`] or the lines of
+/// [`keep_alive`].
 pub(crate) fn poll_head(head: &Response<()>, ending: &[u8]) -> Bytes {
     let mut bytes = BytesMut::new();
     begin_head(&mut bytes, head);
@@ -81,7 +81,7 @@ pub(crate) fn poll_head(head: &Response<()>, ending: &[u8]) -> Bytes {
     bytes.freeze()
 }
 
-/// Returns the answer to a poll: `head`, the rest of the head, and the body.
+/// The answer to a poll: `head`, the rest of the head, and the body.
 pub(crate) fn poll(head: &[u8], body: &[u8]) -> Bytes {
     let mut answer = BytesMut::with_capacity(head.len() + body.len() + 96);
     answer.put_slice(head);
@@ -89,7 +89,7 @@ pub(crate) fn poll(head: &[u8], body: &[u8]) -> Bytes {
     answer.freeze()
 }
 
-/// Appends a whole response. `ending` is [`CLOSE`] or the return value of [`keep_alive`].
+/// Appends a whole response. `ending` is [`CLOSE`] or the lines of [`keep_alive`].
 pub(crate) fn write(bytes: &mut BytesMut, response: &Response<Bytes>, ending: &[u8]) {
     write_head(bytes, response, ending);
     // A length would be that of the body of a `200`, which is not known here (RFC 9110, section 8.6).
@@ -116,7 +116,6 @@ fn write_head(bytes: &mut BytesMut, response: &Response<Bytes>, ending: &[u8]) {
     }
 }
 
-/// Returns `true` if the response has `Connection: close`.
 pub(crate) fn is_last<T>(response: &Response<T>) -> bool {
     response.headers().get(header::CONNECTION).is_some_and(|value| value == "close")
 }
@@ -127,7 +126,6 @@ pub(crate) fn end_with_body(bytes: &mut BytesMut, body: &[u8]) {
     bytes.put_slice(body);
 }
 
-/// Returns the value of the header `Date`.
 pub(crate) fn date() -> httpdate::HttpDate {
     SystemTime::now().into()
 }

@@ -101,10 +101,10 @@ async fn last_call(shutdown: impl Future<Output = ()>, shared: &Shared) {
     }
 }
 
-/// Returns the port of the first listener with TLS.
+/// The port of the first listener with TLS.
 ///
 /// # Errors
-/// Returns an error if there is none.
+/// Fails if there is none.
 fn https_port(listeners: &[Bound]) -> io::Result<u16> {
     let first = listeners.iter().find(|listener| listener.tls.is_some());
     let address = first.map(|first| first.socket.local_addr()).transpose()?;

@@ -17,7 +17,6 @@ pub enum ServeBy {
 }
 
 impl ServeBy {
-    /// Returns `true` if connections are served by lanes.
     pub(crate) fn has_lanes(self) -> bool {
         lane::IS_BUILT && self != Self::GeneralPath
     }

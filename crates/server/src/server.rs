@@ -87,7 +87,7 @@ impl Server {
     /// Cancel safe: if the future is dropped, no listener is left.
     ///
     /// # Errors
-    /// Returns an error if the address cannot be bound.
+    /// Fails if the address cannot be bound.
     pub async fn bind(self, address: impl ToSocketAddrs) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?.into_std()?;
         self.listen(listener)
@@ -103,8 +103,8 @@ impl Server {
     /// Cancel safe: if the future is dropped, no listener is left.
     ///
     /// # Errors
-    /// Returns an error if the address cannot be bound. With WebTransport, also returns one if the UDP port cannot be
-    /// bound, or if the configuration of `tls` does not allow TLS 1.3.
+    /// Fails if the address cannot be bound. With WebTransport, also fails if the UDP port cannot be bound, or the
+    /// configuration of `tls` does not allow TLS 1.3.
     pub async fn bind_tls(self, address: impl ToSocketAddrs, tls: &Tls) -> io::Result<Self> {
         let addresses: Vec<_> = lookup_host(address).await?.collect();
         let takes_any_port = addresses.iter().all(|address| address.port() == 0);
@@ -132,8 +132,8 @@ impl Server {
     /// the path. No lock file is left.
     ///
     /// # Errors
-    /// Returns [`AddrInUse`](io::ErrorKind::AddrInUse) if another server listens there, or if a file that is not a
-    /// socket is there. Returns another error if the socket cannot be created.
+    /// Fails with [`AddrInUse`](io::ErrorKind::AddrInUse) if another server listens there, or a file that is not a
+    /// socket is there. Fails with another error if the socket cannot be created.
     #[cfg(unix)]
     pub fn bind_unix(self, path: impl AsRef<Path>) -> io::Result<Self> {
         let (listener, file) = socket_file::bind(path.as_ref())?;
@@ -146,7 +146,7 @@ impl Server {
     /// passed. The file of a Unix socket is not removed.
     ///
     /// # Errors
-    /// Returns an error if it does not listen, has no address, or cannot be set to non-blocking.
+    /// Fails if it does not listen, has no address, or cannot be set to non-blocking.
     pub fn listen(self, listener: impl Into<Listener>) -> io::Result<Self> {
         Ok(self.add(Bound::new(listener.into())?))
     }
@@ -154,8 +154,8 @@ impl Server {
     /// Adds an existing TCP listener whose connections use TLS, as [`bind_tls`](Self::bind_tls) does.
     ///
     /// # Errors
-    /// Returns an error if it does not listen, has no address, or cannot be set to non-blocking. With WebTransport,
-    /// also returns one if the UDP port cannot be bound, or if the configuration of `tls` does not allow TLS 1.3.
+    /// Fails if it does not listen, has no address, or cannot be set to non-blocking. With WebTransport, also fails if
+    /// the UDP port cannot be bound, or the configuration of `tls` does not allow TLS 1.3.
     pub fn listen_tls(self, listener: std::net::TcpListener, tls: &Tls) -> io::Result<Self> {
         let endpoint = quic::Listener::bind(&self.config, &listener, tls)?;
         self.add_tls(listener, endpoint, tls)
@@ -214,7 +214,7 @@ impl Server {
     /// Dropping the future before that ends the workers as well, without a goodbye.
     ///
     /// # Errors
-    /// Returns an error if there is no listener, if one cannot be shared among the workers, or if a worker fails.
+    /// Fails if there is no listener, one cannot be shared among the workers, or a worker fails.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
         run(self, shutdown).await
     }
@@ -267,7 +267,7 @@ impl Builder {
     /// and [`Server::listen`] add further listeners.
     ///
     /// # Errors
-    /// Returns an error if the address cannot be bound.
+    /// Fails if the address cannot be bound.
     pub async fn bind(self, address: impl ToSocketAddrs) -> io::Result<Server> {
         self.build().bind(address).await
     }
@@ -275,7 +275,7 @@ impl Builder {
     /// Returns a server that listens at this address with TLS. Port 0 takes a free port.
     ///
     /// # Errors
-    /// Returns the errors of [`Server::bind_tls`].
+    /// Any error of [`Server::bind_tls`].
     pub async fn bind_tls(self, address: impl ToSocketAddrs, tls: &Tls) -> io::Result<Server> {
         self.build().bind_tls(address, tls).await
     }
@@ -283,7 +283,7 @@ impl Builder {
     /// Returns a server that listens at the path of a Unix socket.
     ///
     /// # Errors
-    /// Returns the errors of [`Server::bind_unix`].
+    /// Any error of [`Server::bind_unix`].
     #[cfg(unix)]
     pub fn bind_unix(self, path: impl AsRef<Path>) -> io::Result<Server> {
         self.build().bind_unix(path)
@@ -292,7 +292,7 @@ impl Builder {
     /// Returns a server with an existing listener.
     ///
     /// # Errors
-    /// Returns the errors of [`Server::listen`].
+    /// Any error of [`Server::listen`].
     pub fn listen(self, listener: impl Into<Listener>) -> io::Result<Server> {
         self.build().listen(listener)
     }
@@ -300,7 +300,7 @@ impl Builder {
     /// Returns a server with an existing TCP listener whose connections use TLS.
     ///
     /// # Errors
-    /// Returns the errors of [`Server::listen_tls`].
+    /// Any error of [`Server::listen_tls`].
     pub fn listen_tls(self, listener: std::net::TcpListener, tls: &Tls) -> io::Result<Server> {
         self.build().listen_tls(listener, tls)
     }
@@ -348,7 +348,7 @@ impl Handle {
     /// Returns the metrics in the text format of OpenMetrics, as `GET /metrics` does.
     ///
     /// # Errors
-    /// Returns an error if a metric cannot be formatted.
+    /// Fails if a metric cannot be formatted.
     pub fn metrics(&self) -> Result<String, std::fmt::Error> {
         self.metrics.text(&self.config)
     }

@@ -13,6 +13,6 @@ pub(crate) trait Service {
     /// the first poll unless it waits for a broker or for the application's authorizer.
     fn call(&self, whole: Box<Whole>, listener: ListenerKind) -> LocalBoxFuture<'static, Routed>;
 
-    /// Returns the response to a connection for which there is no room, and whose request is not read.
+    /// The response to a connection for which there is no room, and whose request is not read.
     fn no_room(&self) -> Bytes;
 }

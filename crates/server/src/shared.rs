@@ -32,7 +32,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Returns the state of a server that starts. `is_stopping` becomes true when its connections must end.
+    /// `is_stopping` becomes `true` when the connections must end.
     pub(crate) fn new(
         config: Config,
         serve_by: ServeBy,

@@ -29,8 +29,7 @@ enum Found {
 /// Listens on a Unix socket at this path. Replaces the file that a crashed server has left there.
 ///
 /// # Errors
-/// Returns an error if another server listens there, if the path is that of another file, or if the socket cannot be
-/// created.
+/// Fails if another server listens there, the path is that of another file, or the socket cannot be created.
 pub(crate) fn bind(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
     // Absolute, because the process may change its directory before the file is removed.
     let path = std::path::absolute(path)?;
@@ -75,10 +74,10 @@ fn lock_folder_of(path: &Path) -> Option<File> {
     }
 }
 
-/// Returns what is at this path.
+/// Looks for a socket at this path that no server uses.
 ///
 /// # Errors
-/// Returns an error if a server listens there, or if the file is not a socket.
+/// Fails if a server listens there, or the file is not a socket.
 fn look(path: &Path) -> io::Result<Found> {
     let in_use = |problem| Err(io::Error::new(io::ErrorKind::AddrInUse, problem));
     match fs::symlink_metadata(path) {
@@ -100,7 +99,7 @@ fn look(path: &Path) -> io::Result<Found> {
     }
 }
 
-/// Returns the device and the inode, which no other file has while the socket is open.
+/// The device and the inode, which no other file has while the socket is open.
 fn identity(path: &Path) -> io::Result<(u64, u64)> {
     let file = fs::symlink_metadata(path)?;
     Ok((file.dev(), file.ino()))

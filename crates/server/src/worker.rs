@@ -22,7 +22,7 @@ pub(crate) const GRACE: Duration = Duration::from_secs(4);
 /// Serves on this thread until the server stops.
 ///
 /// # Errors
-/// Returns an error if the runtime or the lane cannot be created, or if the worker fails.
+/// Fails if the runtime or the lane cannot be created, or the worker fails.
 pub(crate) fn run(listeners: Vec<Bound>, shared: Shared, inbox: Inbox) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     LocalSet::new().block_on(&runtime, serve(listeners, shared, inbox))
@@ -95,7 +95,7 @@ async fn attend(context: &Context, mut serving: JoinHandle<io::Result<()>>) -> i
     })
 }
 
-/// Returns the result of a task. A panic is an error.
+/// The result of a task. A panic is an error.
 pub(crate) fn flatten(ended: Result<io::Result<()>, tokio::task::JoinError>) -> io::Result<()> {
     ended.unwrap_or_else(|panic| Err(io::Error::other(panic)))
 }

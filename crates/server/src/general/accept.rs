@@ -24,7 +24,7 @@ use crate::tls::Tls;
 /// Accepts connections until the server stops.
 ///
 /// # Errors
-/// Returns an error if the listener cannot be registered with tokio.
+/// Fails if the listener cannot be registered with tokio.
 pub(crate) async fn accept_all(listener: Bound, context: Rc<Context>) -> io::Result<()> {
     let (kind, tls) = (listener.kind, listener.tls.clone());
     let listener = Listening::new(listener)?;

@@ -107,8 +107,8 @@ enum Beginning {
     Rejected(Rejection),
 }
 
-/// Waits until the head of the next request is complete, and checks it. Returns `None` if the peer has left, if its
-/// time is over, or if the server stops.
+/// Waits until the head of the next request is complete, and checks it. `None` if the peer has left, its time is over,
+/// or the server stops.
 async fn head_of_next(
     socket: &mut Socket,
     idle_timeout: Duration,

@@ -20,15 +20,14 @@ use crate::shared::Shared;
 /// The smallest buffer that hyper accepts.
 const MIN_HEAD: usize = 8192;
 
-/// Has hyper read the next request on this socket, whose head is complete and well-formed, and returns the response to
-/// it. Also returns the socket, with the bytes that came after the request. The socket is `None` if hyper has not
-/// released it.
+/// Has hyper read the next request on this socket, whose head is complete and well-formed, and routes it. The socket
+/// that is returned has the bytes that came after the request. It is `None` if hyper has not released it.
 ///
 /// hyper reads the body and sends `100 Continue`, but it does not write the response. When the request is read, hyper's
 /// connection is taken apart, so that the bytes after the request are kept.
 ///
 /// # Errors
-/// Returns hyper's error if the request cannot be read.
+/// Any error of hyper while it reads the request.
 pub(crate) async fn read_and_route(
     socket: Socket,
     shared: &Shared,

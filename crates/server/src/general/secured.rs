@@ -26,18 +26,17 @@ impl Secured {
         Self { session, unsent: BytesMut::new(), is_closed: false }
     }
 
-    /// Returns the session. All records must be sent before: see [`poll_send`](Self::poll_send).
+    /// All records must be sent before: see [`poll_send`](Self::poll_send).
     pub(crate) fn into_session(self) -> Session {
         debug_assert!(self.unsent.is_empty());
         self.session
     }
 
-    /// Reads from the stream below, and appends what the peer has sent to `input`. Returns the number of bytes that
-    /// were appended, which is 0 after the peer has sent `close_notify`. Performs the handshake first if it is not
-    /// complete.
+    /// Reads from the stream below, and appends what the peer has sent to `input`. Returns the number of appended
+    /// bytes, which is 0 after the peer has sent `close_notify`. Performs the handshake first if it is not complete.
     ///
     /// # Errors
-    /// Returns [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) if the stream ends without `close_notify`, and
+    /// Fails with [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) if the stream ends without `close_notify`, and with
     /// [`InvalidData`](io::ErrorKind::InvalidData) if the peer violates the protocol. In the second case the alert was
     /// sent if the stream had room.
     pub(crate) fn poll_open(
@@ -56,7 +55,7 @@ impl Secured {
     /// Performs the handshake. Appends what the peer has sent after it to `input`.
     ///
     /// # Errors
-    /// Returns the errors of [`poll_open`](Self::poll_open).
+    /// Any error of [`poll_open`](Self::poll_open).
     pub(crate) fn poll_handshake(
         &mut self,
         mut io: Pin<&mut (impl AsyncRead + AsyncWrite)>,

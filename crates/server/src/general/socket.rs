@@ -21,7 +21,6 @@ use crate::handover::{Admitted, HandOver};
 /// A socket with its permit, and the bytes that were read from it and not used.
 pub(crate) struct Socket {
     pub(crate) io: WriteDeadline<Stream>,
-    /// The TLS of the connection, if the listener is one for TLS.
     pub(crate) tls: Option<Secured>,
     /// Bytes that were read and not used. Reads return them first.
     pub(crate) early: BytesMut,
@@ -55,7 +54,7 @@ pub(crate) enum PeerState {
 }
 
 impl Socket {
-    /// Reads more bytes into `early`. Returns their number, which is 0 if the peer has closed its side.
+    /// Reads more bytes into `early`. Their number is 0 if the peer has closed its side.
     ///
     /// Cancel safe.
     pub(crate) async fn fill(&mut self) -> io::Result<usize> {
@@ -80,10 +79,10 @@ impl Socket {
         self.flush().await
     }
 
-    /// Returns the connection so that a lane can serve it.
+    /// Flushes the connection and removes it from tokio, so that a lane can serve it.
     ///
     /// # Errors
-    /// Returns an error if the socket cannot be removed from tokio, or if the connection is broken.
+    /// Fails if the socket cannot be removed from tokio, or the connection is broken.
     pub(crate) async fn into_hand_over(mut self) -> io::Result<HandOver> {
         self.flush().await?;
         let Self { io, tls, early, listener, permit, .. } = self;
@@ -201,12 +200,12 @@ impl Lent {
         self.0.borrow_mut().may_write = true;
     }
 
-    /// Returns `true` if a write waits for the peer.
+    /// Whether a write waits for the peer.
     pub(crate) fn is_waiting(&self) -> bool {
         self.0.borrow().socket.io.is_waiting()
     }
 
-    /// Returns the socket if hyper has released it, otherwise `None`.
+    /// `None` if hyper has not released the socket.
     pub(crate) fn into_socket(self) -> Option<Socket> {
         Rc::into_inner(self.0).map(|loan| loan.into_inner().socket)
     }

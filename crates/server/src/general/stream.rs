@@ -34,9 +34,6 @@ macro_rules! either {
 
 impl Stream {
     /// Registers a non-blocking socket with tokio. `listener` is the kind of the listener that has accepted it.
-    ///
-    /// # Errors
-    /// Returns an error if the socket cannot be registered.
     pub(crate) fn new(socket: Socket, listener: ListenerKind) -> io::Result<Self> {
         match listener {
             #[cfg(unix)]
@@ -45,15 +42,12 @@ impl Stream {
         }
     }
 
-    /// Removes the registration, and returns the socket.
-    ///
-    /// # Errors
-    /// Returns an error if the registration cannot be removed.
+    /// Removes the registration with tokio.
     pub(crate) fn into_socket(self) -> io::Result<Socket> {
         either!(self, stream => Ok(stream.into_std()?.into()))
     }
 
-    /// Returns the socket, for operations that tokio does not offer.
+    /// For operations that tokio does not offer.
     pub(crate) fn as_socket(&self) -> SockRef<'_> {
         either!(self, stream => SockRef::from(stream))
     }
@@ -74,14 +68,14 @@ impl Stream {
         Ok(count? > 0)
     }
 
-    /// Waits until the socket is ready for one of these interests, and returns what it is ready for.
+    /// Waits until the socket is ready for one of these interests.
     ///
     /// Cancel safe.
     pub(crate) async fn ready(&self, interest: Interest) -> io::Result<Ready> {
         either!(self, stream => stream.ready(interest).await)
     }
 
-    /// Returns the pending error of the socket (`SO_ERROR`), and clears it.
+    /// Takes the pending error of the socket (`SO_ERROR`).
     pub(crate) fn take_error(&self) -> io::Result<Option<io::Error>> {
         either!(self, stream => stream.take_error())
     }

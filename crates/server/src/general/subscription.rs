@@ -80,7 +80,6 @@ pub(crate) async fn serve(
     }
 }
 
-/// Begins to serve a subscriber. Returns how its request is answered, and the client to serve.
 pub(super) fn begin(
     subscriber: Subscriber,
     observer: Arc<dyn Observer>,

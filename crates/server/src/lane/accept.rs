@@ -45,9 +45,6 @@ pub(super) enum Accepted {
 
 impl Acceptor {
     /// Watches the listeners with this epoll.
-    ///
-    /// # Errors
-    /// Returns an error if a listener cannot be watched.
     pub(super) fn new(
         listeners: Vec<Bound>,
         epoll: &Epoll,
@@ -71,8 +68,8 @@ impl Acceptor {
     /// Accepts one connection.
     ///
     /// # Errors
-    /// Returns an error if the system has no more descriptors, or if a listener fails and no connection waits at the
-    /// others. [`poll_pause`](Self::poll_pause) is ready once it is time to try again.
+    /// Fails if the system has no more descriptors, or if a listener fails and no connection waits at the others.
+    /// [`poll_pause`](Self::poll_pause) is ready once it is time to try again.
     pub(super) fn accept(&mut self) -> io::Result<Accepted> {
         if self.pause.is_some() {
             return Ok(Accepted::Nothing);
@@ -118,7 +115,7 @@ impl Acceptor {
         })
     }
 
-    /// Returns ready once after each failure to accept, when it is time to try again.
+    /// Ready once after each failure to accept, when it is time to try again.
     pub(super) fn poll_pause(&mut self, context: &mut Context<'_>) -> Poll<()> {
         match &mut self.pause {
             None => Poll::Pending,

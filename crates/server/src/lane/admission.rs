@@ -118,7 +118,7 @@ impl Lane {
         self.handed_over.push(HandOver { connection, input });
     }
 
-    /// Removes and returns a connection. Dropping it closes its socket.
+    /// Removes a connection. Dropping it closes its socket.
     pub(super) fn remove(&mut self, key: usize) -> Peer {
         let peer = self.peers.remove(key);
         self.acceptor.inbox.left();
@@ -128,8 +128,7 @@ impl Lane {
         peer
     }
 
-    /// Sends a goodbye to every client, in steps, once the hub is closed. Returns ready once the last connection has
-    /// ended.
+    /// Sends a goodbye to every client, in steps, once the hub is closed. Ready once the last connection has ended.
     pub(super) fn poll_drain(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let Some(reason) = self.status.hub.pool().closed() else { return Poll::Pending };
         if self.drain.is_none() {

@@ -66,12 +66,11 @@ impl Balancer {
         Self((0..lanes).map(|_| Entry::default()).collect())
     }
 
-    /// Returns the inbox of the lane with this number.
     pub(crate) fn inbox(&self, lane: usize) -> Inbox {
         Inbox { lanes: self.0.clone(), lane }
     }
 
-    /// Reserves a place on the lane that has the fewest connections. Returns `None` if that lane has ended.
+    /// Reserves a place on the lane that has the fewest connections. `None` if that lane has ended.
     pub(crate) fn reserve(&self) -> Option<Reserved> {
         let (lane, entry) = self.0.iter().enumerate().min_by_key(|(_, lane)| lane.count())?;
         {
@@ -130,8 +129,8 @@ impl Inbox {
         self.lanes[self.lane].connections.fetch_sub(1, Relaxed);
     }
 
-    /// Counts the connection and returns it if this lane should serve it. Otherwise hands it to the lane that has the
-    /// fewest connections, and returns `None`.
+    /// Counts the connection, and returns it if this lane should serve it. Otherwise hands it to the lane that has the
+    /// fewest connections.
     pub(super) fn balance(&self, connection: Admitted) -> Option<Admitted> {
         let lane = self.next();
         self.lanes[lane].connections.fetch_add(1, Relaxed);
@@ -170,8 +169,7 @@ impl Inbox {
         queue.is_closed
     }
 
-    /// Returns the lane that should serve the next connection: this one, unless it has many more connections than
-    /// another.
+    /// The lane that should serve the next connection: this one, unless it has many more connections than another.
     fn next(&self) -> usize {
         let fewest = self.lanes.iter().enumerate().min_by_key(|(_, other)| other.count());
         match fewest {

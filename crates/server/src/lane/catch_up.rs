@@ -24,7 +24,7 @@ pub(super) struct Portion {
     pub(super) goodbye: Option<Reason>,
 }
 
-/// Reads a portion of the entries after a client's cursor. Returns `None` if only the broker has them.
+/// Reads a portion of the entries after a client's cursor. `None` if only the broker has them.
 pub(super) fn read(client: &Client, group: &Group, status: &Status) -> Option<Portion> {
     let log = status.hub.log();
     let mut cursor = client.cursor(status.position);

@@ -71,7 +71,6 @@ pub(super) enum LastFrame {
 }
 
 impl Client {
-    /// Returns a client at this cursor.
     pub(super) fn new(
         seat: Seat,
         cursor: Cursor,
@@ -92,22 +91,20 @@ impl Client {
         }
     }
 
-    /// Returns `true` if the client is a poll, which has one answer.
     pub(super) fn is_poll(&self) -> bool {
         matches!(self.shape, Shape::Answer { .. })
     }
 
-    /// Returns `true` if the client is a poll that is not held.
+    /// Whether the client is a poll that is not held.
     pub(super) fn is_immediate_poll(&self) -> bool {
         self.shape == Shape::Answer { hold: Duration::ZERO }
     }
 
-    /// Returns the most that one read of the log may return for the client.
+    /// The most that one read of the log may return for the client.
     pub(super) fn budget(&self) -> Budget {
         if self.is_poll() { ANSWER } else { PORTION }
     }
 
-    /// Returns `true` if the client is with the lane.
     pub(super) fn is_with_lane(&self) -> bool {
         matches!(self.standing, Standing::WithLane)
     }
@@ -121,7 +118,7 @@ impl Client {
         }
     }
 
-    /// Returns the cursor of the client. `lane` is the lane's position.
+    /// `lane` is the lane's position.
     pub(super) fn cursor(&self, lane: Id) -> Cursor {
         match self.standing {
             Standing::WithLane => Cursor::at(lane),
@@ -129,8 +126,7 @@ impl Client {
         }
     }
 
-    /// Returns `true` if the client waits until the lane reaches its cursor, or its last published message before its
-    /// end.
+    /// Whether the client waits until the lane reaches its cursor, or its last published message before its end.
     pub(super) fn waits_for_lane(&self, lane: Id) -> bool {
         let is_ahead = matches!(self.standing, Standing::Ahead(cursor) if cursor.is_ahead_of(lane));
         is_ahead || (self.is_ending() && self.is_echo_after(Cursor::at(lane)))
@@ -166,7 +162,6 @@ impl Client {
         self.conversation().inbound.push_front(inbound);
     }
 
-    /// Returns `true` if a message of the client waits to be handled.
     pub(super) fn has_inbound(&self) -> bool {
         self.conversation.as_ref().is_some_and(|conversation| !conversation.inbound.is_empty())
     }
@@ -184,12 +179,12 @@ impl Client {
         conversation.ending = Some((last, until));
     }
 
-    /// Returns `true` if the client is sent its last frame once its own messages have been echoed.
+    /// Whether the client is sent its last frame once its own messages have been echoed.
     pub(super) fn is_ending(&self) -> bool {
         self.conversation.as_ref().is_some_and(|conversation| conversation.ending.is_some())
     }
 
-    /// Returns `true` if the last frame is due: the client has been sent its own messages, or their time is over.
+    /// Whether the last frame is due: the client has been sent its own messages, or their time is over.
     pub(super) fn is_end_due(&self, lane: Id, now: Instant) -> bool {
         let conversation = self.conversation.as_ref();
         let ending = conversation.and_then(|conversation| conversation.ending.as_ref());
@@ -201,7 +196,7 @@ impl Client {
         self.conversation.as_mut()?.ending.take().map(|(last, _)| last)
     }
 
-    /// Returns `true` if the last published message of the client is after this cursor.
+    /// Whether the last published message of the client is after this cursor.
     fn is_echo_after(&self, cursor: Cursor) -> bool {
         let published = self.conversation.as_ref().and_then(|it| it.published);
         published.is_some_and(|id| Cursor::at(id).is_ahead_of(cursor.position()))

@@ -31,8 +31,7 @@ impl Drain {
         Self { reason, step: left.len().div_ceil(steps), left, ticks: interval(between) }
     }
 
-    /// Returns the connections that are sent a goodbye next. Pending until the next step is due, and after the last
-    /// step.
+    /// The connections that are sent a goodbye next. Pending until the next step is due, and after the last step.
     pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Vec<usize>> {
         if self.left.is_empty() {
             return Poll::Pending;

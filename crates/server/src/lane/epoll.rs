@@ -38,10 +38,7 @@ pub(super) struct Ready {
 const EVENTS: usize = 1024;
 
 impl Epoll {
-    /// Creates an epoll. Needs a tokio runtime.
-    ///
-    /// # Errors
-    /// Returns an error if the system cannot create one.
+    /// Needs a tokio runtime.
     pub(super) fn new() -> io::Result<Self> {
         let poll = mio::Poll::new()?;
         // SAFETY: the descriptor must stay open and the same for as long as it is registered. The poll
@@ -76,9 +73,6 @@ impl Epoll {
     }
 
     /// Appends the sockets with events to `ready`. Pending if there are none.
-    ///
-    /// # Errors
-    /// Returns an error if epoll fails.
     pub(super) fn poll(
         &mut self,
         context: &mut Context<'_>,

@@ -46,7 +46,6 @@ pub(super) struct Encoding {
 }
 
 impl FanOut {
-    /// Returns a fan-out that starts at this position.
     pub(super) fn new(groups: Groups, position: Id) -> Self {
         Self {
             groups,
@@ -57,13 +56,12 @@ impl FanOut {
         }
     }
 
-    /// Returns the lane's position.
     pub(super) fn position(&self) -> Id {
         self.cursor.position()
     }
 
     /// Reads a portion of the new entries, encodes it once for each group and fills `deliveries`. Returns `false` if
-    /// the lane has reached `target`, or if the log has no more. A caller that repeats this with the same `target` ends
+    /// the lane has reached `target` or the log has no more. A caller that repeats this with the same `target` ends
     /// even if more is published meanwhile.
     pub(super) fn pass(
         &mut self,
@@ -140,7 +138,6 @@ impl Deliveries {
     }
 }
 
-/// Returns the seats that published some of these events.
 fn authors(events: &[Event]) -> Vec<SeatId> {
     let author = |event: &Event| match event {
         Event::Deliver(entry) => entry.notification().origin(),
@@ -193,7 +190,7 @@ mod tests {
     }
 
     impl Lane {
-        /// Returns a lane over a log that retains four entries, with a client for each of these filters.
+        /// A lane over a log that retains four entries, with a client for each of these filters.
         fn new(clients: &[&str]) -> Self {
             let retention = Retention::default().entries(4);
             let hub = Hub::new(HubConfig::default().retention(retention));
@@ -231,7 +228,7 @@ mod tests {
             self.status.hub.publish(notification).try_outcome().unwrap().unwrap();
         }
 
-        /// Runs a pass. Returns the bytes for each client that is sent something, by the numbers of the clients.
+        /// Runs a pass. Returns the number of each client that is sent something, and its bytes.
         fn run_pass(&mut self) -> Vec<(usize, &[u8])> {
             self.deliveries.clear();
             let log = self.status.hub.log();

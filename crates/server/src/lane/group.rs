@@ -90,12 +90,12 @@ pub(super) enum Ending {
 }
 
 impl Groups {
-    /// Returns an empty set of groups. `keep_alive` is the return value of [`response::keep_alive`].
+    /// `keep_alive` has the header lines of [`response::keep_alive`].
     pub(super) fn new(keep_alive: Bytes) -> Self {
         Self { keep_alive, ..Self::default() }
     }
 
-    /// Adds a client to its group, and returns the group. Creates the group for its first client.
+    /// Adds a client to its group, which is created for its first client.
     pub(super) fn join(
         &mut self,
         client: usize,
@@ -131,8 +131,8 @@ impl Groups {
         }
     }
 
-    /// Moves a poll to the group of polls whose head has been sent. Returns the head to send. Returns `None` if the
-    /// client is not a poll.
+    /// Moves a poll to the group of polls whose head has been sent. Returns the head to send, or `None` if the client
+    /// is not a poll.
     pub(super) fn open_answer(&mut self, client: usize) -> Option<Bytes> {
         let group = self.of(client)?;
         let head = group.answer.as_ref()?.0.head.clone();
@@ -145,13 +145,12 @@ impl Groups {
         Some(bytes)
     }
 
-    /// Returns the group of a client.
     pub(super) fn of(&self, client: usize) -> Option<&Group> {
         let membership = self.memberships.get(client).copied().flatten()?;
         self.groups.get(membership.group)
     }
 
-    /// Returns the decoder that a client may borrow, or `None` if it is in no group.
+    /// The decoder that a client may borrow, `None` if it is in no group.
     pub(super) fn decoder(&mut self, client: usize) -> Option<&mut SpareDecoder> {
         let membership = self.memberships.get(client).copied().flatten()?;
         let group = self.groups.get_mut(membership.group)?;

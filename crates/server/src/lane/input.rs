@@ -21,12 +21,10 @@ impl Input {
         std::mem::take(&mut self.held)
     }
 
-    /// Returns `true` if bytes are kept.
     pub(super) fn has_buffered(&self) -> bool {
         !self.held.is_empty()
     }
 
-    /// Returns `true` if there is more to read, here or in the socket.
     pub(super) fn has_more(&self) -> bool {
         self.has_unread || self.has_buffered()
     }

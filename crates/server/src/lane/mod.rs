@@ -85,7 +85,7 @@ impl Handle {
     /// Starts a lane that accepts from these listeners, and serves requests by this service. Needs a tokio runtime.
     ///
     /// # Errors
-    /// Returns an error if the system cannot create an epoll, or cannot watch a listener.
+    /// Fails if the system cannot create an epoll, or cannot watch a listener.
     pub(crate) fn new(
         listeners: Vec<Bound>,
         shared: &Shared,
@@ -101,7 +101,7 @@ impl Handle {
     /// Cancel safe.
     ///
     /// # Errors
-    /// Returns an error if epoll fails.
+    /// Fails if epoll fails.
     pub(crate) async fn serve(&self) -> io::Result<Turn> {
         poll_fn(|context| self.0.borrow_mut().poll_turn(context)).await
     }
@@ -121,7 +121,6 @@ impl Handle {
         self.0.borrow_mut().take_over(connection, None, false);
     }
 
-    /// Returns the number of connections.
     pub(crate) fn len(&self) -> usize {
         self.0.borrow().peers.len()
     }
@@ -229,8 +228,8 @@ impl Lane {
         })
     }
 
-    /// Runs one turn: all work that is due now, each kind in bounded portions. Returns ready if there are connections
-    /// for the general path, or if the lane has ended.
+    /// Runs one turn: all work that is due now, each kind in bounded portions. Ready if there are connections for the
+    /// general path, or the lane has ended.
     fn poll_turn(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Turn>> {
         self.waker = Some(context.waker().clone());
         self.set_now();
@@ -280,9 +279,6 @@ impl Lane {
     }
 
     /// Serves the sockets that epoll reports.
-    ///
-    /// # Errors
-    /// Returns an error if epoll fails.
     fn poll_sockets(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         for _ in 0..LOOKS {
             let Poll::Ready(looked) = self.epoll.poll(context, &mut self.ready) else {

@@ -44,8 +44,8 @@ pub(super) enum Next {
 }
 
 impl Next {
-    /// Returns what follows an error of the socket. If the system has ended the connection for its timeout, the client
-    /// is cut off as by the write deadline: see [`prepare`](crate::listener::prepare).
+    /// What follows an error of the socket. If the system has ended the connection for its timeout, the client is cut
+    /// off as by the write deadline: see [`prepare`](crate::listener::prepare).
     pub(super) fn after(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::TimedOut => Self::CutOff,

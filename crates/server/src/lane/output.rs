@@ -62,7 +62,7 @@ impl Output {
     /// Seals the bytes that are not sealed yet. `seal` appends the records of the given bytes.
     ///
     /// # Errors
-    /// Returns the error of `seal`. The bytes stay unsealed.
+    /// Any error of `seal`. The bytes stay unsealed then.
     pub(super) fn seal(
         &mut self,
         seal: impl FnOnce(&[u8], &mut Vec<u8>) -> io::Result<()>,
@@ -99,12 +99,10 @@ impl Output {
         self.unsent.is_empty()
     }
 
-    /// Returns `true` if there are unsent bytes, and the socket may have room.
     pub(super) fn is_writable(&self) -> bool {
         !self.unsent.is_empty() && !self.is_full
     }
 
-    /// Returns `true` while the write deadline runs.
     pub(super) fn is_stalled(&self) -> bool {
         self.is_stalled
     }

@@ -13,7 +13,6 @@ use crate::tls::Session;
 /// A socket with its connection.
 pub(super) struct Peer {
     pub(super) socket: Socket,
-    /// The TLS session, if the listener is one for TLS.
     pub(super) tls: Option<Session>,
     /// The kind of the listener that accepted it.
     pub(super) listener: ListenerKind,
@@ -26,18 +25,17 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    /// Returns `true` if the connection is not read now, and the end of its stream would not be found by a peek: while
-    /// a message of the client is handled, or because a `close_notify` comes before it.
+    /// Whether the connection is not read now, and the end of its stream would not be found by a peek: while a message
+    /// of the client is handled, or because a `close_notify` comes before it.
     pub(super) fn is_end_unread(&self) -> bool {
         self.connection.is_handling() || (self.tls.is_some() && self.connection.is_paused())
     }
 }
 
-/// Reads once, or peeks. Returns the number of bytes, which is 0 at the end of the stream, or `None` if the socket is
-/// empty.
+/// Reads once, or peeks. The number of bytes is 0 at the end of the stream, and `None` if the socket is empty.
 ///
 /// # Errors
-/// Returns an error if the connection is broken.
+/// Fails if the connection is broken.
 pub(super) fn receive(
     socket: &Socket,
     buffer: &mut [u8],
@@ -57,7 +55,7 @@ pub(super) fn receive(
 /// Writes until everything is written or the socket is full. Returns the number of bytes that were written.
 ///
 /// # Errors
-/// Returns an error if the connection is broken.
+/// Fails if the connection is broken.
 pub(super) fn write(socket: &Socket, bytes: &[u8]) -> Result<usize, Errno> {
     let mut written = 0;
     while written < bytes.len() {

@@ -56,12 +56,11 @@ impl PendingSet {
         Pending { abort, since: Instant::now() }
     }
 
-    /// Returns `true` if a future was added since the last poll.
     pub(super) fn has_new(&self) -> bool {
         self.has_new
     }
 
-    /// Returns the next outcome and the connection that it is for.
+    /// The next outcome, and the key of its connection.
     pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<(usize, Outcome)> {
         while !self.running.is_empty() {
             self.has_new = false;
@@ -79,7 +78,6 @@ impl PendingSet {
 }
 
 impl Pending {
-    /// Returns for how long it has been pending.
     pub(super) fn age(&self) -> Duration {
         self.since.elapsed()
     }

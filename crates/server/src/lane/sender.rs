@@ -19,8 +19,7 @@ pub(crate) enum Sender {
 }
 
 impl Sender {
-    /// Returns a sender. It batches if `wants_batches` and if the kernel allows io_uring. It stays on the thread that
-    /// creates it.
+    /// Batches if `wants_batches` and the kernel allows io_uring. The sender stays on the thread that creates it.
     pub(crate) fn new(wants_batches: bool) -> Self {
         if !wants_batches {
             return Self::OneByOne;

@@ -34,7 +34,7 @@ pub(super) struct Settings {
 }
 
 impl Status {
-    /// Returns the state of a lane that starts at the head of the log.
+    /// The lane starts at the head of the log.
     pub(super) fn new(config: &Config) -> Self {
         let settings = Settings {
             write_deadline: config.write_deadline,

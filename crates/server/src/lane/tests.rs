@@ -35,7 +35,7 @@ impl Service for Echo {
     }
 }
 
-/// Starts a lane. Returns it with a client that is connected to it.
+/// Starts a lane with a client that is connected to it.
 async fn start() -> (Handle, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (listener, address) = Bound::new(listener.into()).unwrap();

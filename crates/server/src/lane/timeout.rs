@@ -38,7 +38,6 @@ pub(super) const REPLAY_PATIENCE: Duration = Duration::from_secs(5);
 const LINGER: Duration = Duration::from_secs(2);
 
 impl Timeout {
-    /// Returns the duration of the timer for a client of this shape.
     pub(super) fn duration(self, shape: Option<Shape>, status: &Status) -> Duration {
         match self {
             Self::Request => status.settings.idle_timeout,

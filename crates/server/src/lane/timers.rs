@@ -45,7 +45,7 @@ struct Timer {
 const SLACK: u32 = 100;
 
 impl Timers {
-    /// Returns timers for connections that wait for `usual` most of the time.
+    /// `usual` is how long connections wait most of the time.
     pub(super) fn new(usual: Duration) -> Self {
         let now = Instant::now();
         Self {
@@ -96,7 +96,7 @@ impl Timers {
         }
     }
 
-    /// Returns the next connection whose timer has expired. The timer starts again with `again` unless it is restarted.
+    /// The next connection whose timer has expired. The timer starts again with `again` unless it is restarted.
     pub(super) fn poll_due(&mut self, context: &mut Context<'_>, again: Duration) -> Poll<usize> {
         loop {
             let key = std::task::ready!(self.poll_fired(context));
@@ -153,7 +153,7 @@ impl Timers {
         }
     }
 
-    /// Returns the moment after `patience`. It is after the last moment, because the timers of that one have fired.
+    /// The moment after `patience`. It is after the last moment, because the timers of that one have fired.
     fn due(&self, patience: Duration) -> Moment {
         let step = millis(patience / SLACK).max(1);
         let exact = millis(self.now - self.start).saturating_add(millis(patience));

@@ -124,8 +124,8 @@ impl Lane {
         }
     }
 
-    /// Counts a read of a connection that is in its handshake. Returns `true` if this turn has had [`HANDSHAKES`] of
-    /// them, and then keeps the connection busy, so that the next turn reads it.
+    /// Counts a read of a connection that is in its handshake. If this turn has had [`HANDSHAKES`] of them, returns
+    /// `true` and keeps the connection busy, so that the next turn reads it.
     pub(super) fn postpones_handshake(&mut self, key: usize) -> bool {
         let session = self.peers.get(key).and_then(|peer| peer.tls.as_ref());
         if !session.is_some_and(Session::is_handshaking) {

@@ -32,7 +32,7 @@ pub(super) struct Context {
 /// Serves sessions until the server stops, and then waits until they have ended, for the time that connections have.
 ///
 /// # Errors
-/// Returns an error if the socket cannot be used.
+/// Fails if the socket cannot be used.
 pub(crate) async fn serve(listener: Listener, shared: Shared) -> io::Result<()> {
     let Listener { socket, config, transport, .. } = listener;
     let runtime = Arc::new(TokioRuntime);

@@ -9,8 +9,7 @@ use web_transport_quinn::{ReadError, RecvStream, Session};
 /// The most bytes that one read returns.
 const MAX_READ: usize = 16 << 10;
 
-/// Returns the messages of a client, one after the other. Ends with the session. A stream that the client resets is
-/// ignored.
+/// The messages of a client, one after the other, until the session ends. A stream that the client resets is ignored.
 pub(super) fn inbound(session: Session, encoder: Arc<dyn Encoder>) -> impl Stream<Item = Inbound> {
     stream::unfold((session, encoder), |(session, encoder)| async move {
         let inbound = next(&session, &*encoder).await?;
@@ -18,7 +17,7 @@ pub(super) fn inbound(session: Session, encoder: Arc<dyn Encoder>) -> impl Strea
     })
 }
 
-/// Returns the next message, or `None` at the end of the session.
+/// `None` at the end of the session.
 async fn next(session: &Session, encoder: &dyn Encoder) -> Option<Inbound> {
     loop {
         let mut stream = session.accept_uni().await.ok()?;

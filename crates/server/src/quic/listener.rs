@@ -26,11 +26,11 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Binds a UDP socket at the address of this TCP listener. Returns `None` if the transport is not configured.
+    /// Binds a UDP socket at the address of this TCP listener. `None` if the transport is not configured.
     ///
     /// # Errors
-    /// Returns an error that names the UDP address if it cannot be bound, or if the TLS configuration does not allow TLS
-    /// 1.3, which QUIC needs.
+    /// Fails if the UDP address cannot be bound, or if the TLS configuration does not allow TLS 1.3, which QUIC needs.
+    /// The error names the address.
     pub(crate) fn bind(
         config: &Config,
         listener: &TcpListener,
@@ -53,7 +53,7 @@ impl Listener {
     }
 }
 
-/// Returns the configuration of an endpoint. Its handshakes use the certificates that are current then.
+/// Handshakes use the certificates that are current then.
 fn server_config(tls: &Tls, heartbeat: &Heartbeat) -> io::Result<ServerConfig> {
     let mut tls = rustls::ServerConfig::clone(tls.config());
     tls.alpn_protocols = vec![ALPN.as_bytes().to_vec()];

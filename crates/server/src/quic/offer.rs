@@ -17,7 +17,7 @@ impl Offer {
         Self(listeners.first().map(|first| (first.address.port(), first.tls.clone())))
     }
 
-    /// Returns `true` if clients can use this transport. Only for WebTransport it depends on the listeners.
+    /// Whether clients can use this transport. Only for WebTransport it depends on the listeners.
     pub(crate) fn has(&self, transport: &str) -> bool {
         transport != NAME || self.0.is_some()
     }

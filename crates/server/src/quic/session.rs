@@ -85,10 +85,10 @@ async fn answer(
     Ok(())
 }
 
-/// Returns the request of a session in the form in which routes and authorizers read requests.
+/// The request of a session in the form in which routes and authorizers read requests.
 ///
 /// # Errors
-/// Returns a `400` if its URL is not one of HTTP.
+/// Fails with `400` if its URL is not one of HTTP.
 fn parts(request: &web_transport_quinn::Request) -> Result<Parts, Rejection> {
     let mut parts = Request::builder()
         .method(Method::CONNECT)

@@ -10,7 +10,7 @@ use crate::shared::Shared;
 /// Checks that this request may publish, before its body is read.
 ///
 /// # Errors
-/// Returns the rejection to send if the request is malformed, or if its page or its client may not publish.
+/// Fails if the request is malformed, or its page or its client may not publish.
 pub(super) async fn check(
     request: &Parts,
     topic: &str,
@@ -22,9 +22,6 @@ pub(super) async fn check(
 }
 
 /// Publishes this payload, and waits until it is stored.
-///
-/// # Errors
-/// Returns the rejection to send if the payload is not stored.
 pub(super) async fn publish(
     publish: PublishRequest,
     payload: Bytes,
@@ -39,7 +36,7 @@ pub(super) async fn publish(
 /// topics, which are in the body.
 ///
 /// # Errors
-/// Returns the rejection to send if the head is malformed, or if the page may not publish.
+/// Fails if the head is malformed or the page may not publish.
 pub(super) fn check_many(request: &Parts, shared: &Shared) -> Result<(), Rejection> {
     PublishMany::check_head(request)?;
     shared.mount.check_origin(request)
@@ -48,8 +45,8 @@ pub(super) fn check_many(request: &Parts, shared: &Shared) -> Result<(), Rejecti
 /// Publishes the notifications of this body, and waits until they are stored.
 ///
 /// # Errors
-/// Returns the rejection to send if a line is malformed or if a topic is not allowed. Then nothing is published. If a
-/// notification is not stored, the response contains the error.
+/// Fails if a line is malformed or a topic is not allowed. Then nothing is published. If a notification is not stored,
+/// the response contains the error.
 pub(super) async fn publish_many(
     request: &Parts,
     body: &[u8],

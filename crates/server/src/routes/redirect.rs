@@ -10,11 +10,11 @@ use crate::config::Config;
 use crate::resource::Resource;
 use crate::response::text;
 
-/// Returns the redirect of a request that arrived without TLS. Returns `None` if the server does not redirect, if the
-/// listener has TLS or is a Unix socket, and for health checks, because a balancer may take a redirect for a failure.
+/// The redirect of a request that arrived without TLS. `None` if the server does not redirect, if the listener has TLS
+/// or is a Unix socket, and for health checks, because a balancer may take a redirect for a failure.
 ///
 /// # Errors
-/// Returns a `400` if the request names no host.
+/// Fails with `400` if the request names no host.
 pub(super) fn redirect(
     request: &Parts,
     resource: &Resource<'_>,
@@ -36,7 +36,7 @@ pub(super) fn redirect(
     Ok(Some(response))
 }
 
-/// Returns the same URL with `https` and this port. Returns `None` if the request has no valid host.
+/// The same URL with `https` and this port, `None` if the request has no valid host.
 fn location(request: &Parts, port: u16) -> Option<HeaderValue> {
     let named = || request.headers.get(header::HOST)?.to_str().ok()?.parse::<Authority>().ok();
     let authority = request.uri.authority().cloned().or_else(named)?;

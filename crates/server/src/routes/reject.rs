@@ -13,8 +13,8 @@ use crate::resource::Resource;
 use crate::response;
 use crate::shared::Shared;
 
-/// Returns the response to a request that is rejected, and counts it. `request` is `None` if the head could not be
-/// parsed, or was not read.
+/// Counts a request that is rejected, and turns the rejection into a response. `request` is `None` if the head could
+/// not be parsed, or was not read.
 pub(crate) fn reject(
     request: Option<&Parts>,
     rejection: Rejection,
@@ -30,7 +30,7 @@ pub(crate) fn reject(
     }
 }
 
-/// Returns the transport of a request to subscribe that is rejected temporarily. Its response makes the client retry.
+/// The transport of a request to subscribe that is rejected temporarily. Its response makes the client retry.
 fn rejecting_transport<'a>(
     rejection: &Rejection,
     request: &Parts,
@@ -45,7 +45,7 @@ fn rejecting_transport<'a>(
     }
 }
 
-/// Returns the response to a connection for which there is no room, and whose request is not read.
+/// The response to a connection for which there is no room, and whose request is not read.
 pub(crate) fn no_room(shared: &Shared) -> Bytes {
     let mut bytes = BytesMut::new();
     response::write(&mut bytes, &reject(None, too_many_connections(), shared), response::CLOSE);

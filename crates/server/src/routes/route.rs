@@ -57,9 +57,6 @@ pub(super) fn mark_secure(request: &mut Parts, listener: ListenerKind) {
 
 /// Responds to a request that came in through a listener of this kind. `read` reads the body to its end. It is called for
 /// every method, unless the request is rejected before.
-///
-/// # Errors
-/// Returns the rejection to send.
 pub(super) async fn respond(
     request: &Parts,
     read: impl AsyncFnOnce() -> Result<Bytes, Rejection>,
@@ -113,7 +110,7 @@ pub(super) async fn respond(
 /// Responds to a `GET` or `HEAD` of a resource that is not a topic.
 ///
 /// # Errors
-/// Returns the rejection to send if the client may not read it, or if it does not exist.
+/// Fails if the client may not read it or it does not exist.
 async fn get_page(
     request: &Parts,
     page: &Resource<'_>,
@@ -145,7 +142,7 @@ async fn get_page(
 /// sends the host that it is configured with, and the response is of no use to a foreign page.
 ///
 /// # Errors
-/// Returns the rejection to send if the server may not be addressed by this host.
+/// Fails if the server may not be addressed by this host.
 pub(super) fn check_host(
     request: &Parts,
     resource: &Resource<'_>,
@@ -158,8 +155,8 @@ pub(super) fn check_host(
     }
 }
 
-/// Returns the response to send. Turns a rejection into a response. If a page of another origin has sent the request
-/// and may read the response, adds the CORS headers.
+/// Turns a rejection into a response. If a page of another origin has sent the request and may read the response, adds
+/// the CORS headers.
 pub(super) fn finish(
     routed: Result<Routed, Rejection>,
     request: &Parts,

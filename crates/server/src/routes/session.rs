@@ -10,13 +10,10 @@ use super::route::check_host;
 use crate::resource::Resource;
 use crate::shared::Shared;
 
-/// Checks the request of a session, and gives its client a seat. Counts it if it is rejected. `is_surplus` is `true` if
-/// the connection is over the limit.
+/// Checks the request of a session, and gives its client a seat. A rejected request is counted. `is_surplus` is `true`
+/// for a connection over the limit.
 ///
 /// Cancel safe: dropping the future frees the seat.
-///
-/// # Errors
-/// Returns the rejection to send.
 pub(crate) async fn open_session(
     request: &Parts,
     is_surplus: bool,

@@ -28,7 +28,7 @@ pub(crate) struct Streamed {
 }
 
 /// Responds to a request whose body is not read yet. Reads the body to its end for every method, unless the request is
-/// rejected without it. `is_surplus` is `true` if the connection is over the limit, and `listener` is the kind of the
+/// rejected without it. `is_surplus` is `true` for a connection over the limit, and `listener` is the kind of the
 /// listener that accepted it.
 pub(crate) async fn route_streamed<B>(
     request: Request<B>,

@@ -11,7 +11,7 @@ use crate::shared::Shared;
 /// Accepts a subscriber and gives it a seat.
 ///
 /// # Errors
-/// Returns the rejection to send if the request is malformed or not accepted.
+/// Fails if the request is malformed or not accepted.
 pub(super) async fn subscribe(
     request: &Parts,
     filters: &str,
@@ -21,10 +21,10 @@ pub(super) async fn subscribe(
     shared.mount.accept(request, subscribe).await
 }
 
-/// Returns the response to a `HEAD`, which is the head of the response to a `GET`. It takes no seat and is not held.
+/// The response to a `HEAD`, which is the head of the response to a `GET`. It takes no seat and is not held.
 ///
 /// # Errors
-/// Returns the rejection to send if the request is malformed or not accepted.
+/// Fails if the request is malformed or not accepted.
 pub(super) async fn head(
     request: &Parts,
     filters: &str,

@@ -36,7 +36,7 @@ impl Certificate {
     /// Checks that the key belongs to the first certificate of the chain.
     ///
     /// # Errors
-    /// Returns an error if it does not, or if one of them is malformed or unsupported.
+    /// Fails if it does not, or one of them is malformed or unsupported.
     pub(super) fn new(
         chain: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,
@@ -60,7 +60,7 @@ impl Certificate {
         Ok(Self { key: Arc::new(key), names, not_before, not_after })
     }
 
-    /// Returns `true` if it is valid for at most 14 days, and its key is one of ECDSA P-256.
+    /// Valid for at most 14 days, with a key of ECDSA P-256.
     #[cfg(feature = "webtransport")]
     pub(super) fn is_short_lived(&self) -> bool {
         const LONGEST: Duration = Duration::from_secs(14 * 24 * 3600);
@@ -70,7 +70,7 @@ impl Certificate {
     }
 }
 
-/// Returns the index of the certificate in the chain that the key belongs to.
+/// The index of the certificate in the chain that the key belongs to.
 fn index_of_own(key: &CertifiedKey) -> Option<usize> {
     key.cert.iter().position(|certificate| {
         CertifiedKey::new(vec![certificate.clone()], key.key.clone()).keys_match().is_ok()
@@ -81,8 +81,8 @@ fn names(certificate: &EndEntityCert<'_>) -> Vec<String> {
     certificate.valid_dns_names().map(str::to_ascii_lowercase).collect()
 }
 
-/// Returns the times between which a certificate is valid. `webpki` contains them only in its errors, so this checks
-/// the certificate for the first and the last possible time.
+/// The times between which a certificate is valid. `webpki` contains them only in its errors, so this checks the
+/// certificate for the first and the last possible time.
 fn validity(certificate: &EndEntityCert<'_>) -> Result<[SystemTime; 2], webpki::Error> {
     let check = |time| {
         let time = UnixTime::since_unix_epoch(Duration::from_secs(time));

@@ -25,7 +25,7 @@ impl Pair {
     /// Reads both files.
     ///
     /// # Errors
-    /// Returns an error that names the file, what is wrong, and what to do.
+    /// The error names the file, what is wrong, and what to do.
     fn read(&self) -> io::Result<Certificate> {
         let chain = read_chain(&self.chain)?;
         let key = read_key(&self.key)?;
@@ -42,9 +42,6 @@ impl Pair {
 }
 
 /// Reads the certificates of all pairs, and logs each.
-///
-/// # Errors
-/// Returns the first error.
 pub(super) fn read(pairs: &[Pair]) -> io::Result<Vec<Certificate>> {
     let certificates = pairs.iter().map(Pair::read).collect::<io::Result<Vec<_>>>()?;
     for (pair, certificate) in pairs.iter().zip(&certificates) {
@@ -61,8 +58,7 @@ fn log(file: &Path, certificate: &Certificate) {
     }
 }
 
-/// Logs a warning if clients reject this certificate now because of its times, or will do so soon. Returns `true` if it
-/// has logged one.
+/// Logs a warning and returns `true` if clients reject this certificate now because of its times, or will do so soon.
 pub(super) fn warn(file: &Path, certificate: &Certificate) -> bool {
     let (file, names) = (file.display(), certificate.names.join(" "));
     let from = httpdate::fmt_http_date(certificate.not_before);

@@ -71,9 +71,8 @@ impl Tls {
     /// within 14 days, or within the last quarter of its validity if that is shorter.
     ///
     /// # Errors
-    /// Returns an error that names the file if it cannot be read, has no certificate or key, or has a malformed,
-    /// encrypted or unsupported one, and if a key does not belong to its certificate. Returns an error if there are no
-    /// pairs.
+    /// Fails if a file cannot be read, has no certificate or key, or has a malformed, encrypted or unsupported one, or
+    /// if a key does not belong to its certificate. The error names the file. Also fails if there are no pairs.
     pub fn from_files<C, K>(pairs: impl IntoIterator<Item = (C, K)>) -> io::Result<Self>
     where
         C: Into<PathBuf>,
@@ -89,8 +88,8 @@ impl Tls {
     /// Uses a certificate chain, in which the certificate of the server is first, and its private key.
     ///
     /// # Errors
-    /// Returns an error if there is no certificate, if the certificate or the key is malformed or unsupported, or if
-    /// the key does not belong to the certificate.
+    /// Fails if there is no certificate, the certificate or the key is malformed or unsupported, or the key does not
+    /// belong to the certificate.
     pub fn from_der(
         chain: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,
@@ -136,22 +135,22 @@ impl Tls {
         Ok(Self(Arc::new(Inner { config, resolver, files, seen: Mutex::new(seen) })))
     }
 
-    /// Returns a session for a new connection. Its handshake uses the certificates that are current then.
+    /// The handshake of the session uses the certificates that are current then.
     ///
     /// # Errors
-    /// Returns an error if rustls rejects the configuration.
+    /// Fails if rustls rejects the configuration.
     pub(crate) fn session(&self) -> io::Result<Session> {
         Session::new(self.0.config.clone()).map_err(invalid)
     }
 
-    /// Returns the configuration, which reads the current certificates at each handshake.
+    /// The configuration reads the current certificates at each handshake.
     #[cfg(any(test, feature = "webtransport"))]
     pub(crate) fn config(&self) -> &Arc<ServerConfig> {
         &self.0.config
     }
 
-    /// Returns the certificates that a browser accepts by their hash (W3C WebTransport, "custom certificate
-    /// requirements"): valid for at most 14 days, with a key of ECDSA P-256.
+    /// The certificates that a browser accepts by their hash (W3C WebTransport, "custom certificate requirements"):
+    /// valid for at most 14 days, with a key of ECDSA P-256.
     #[cfg(feature = "webtransport")]
     pub(crate) fn short_lived(&self) -> Vec<CertificateDer<'static>> {
         let certificates = self.0.resolver.iter().flat_map(|resolver| resolver.current().to_vec());
@@ -165,7 +164,7 @@ impl Tls {
     /// nothing if the certificates are not from files.
     ///
     /// # Errors
-    /// Returns the errors of [`from_files`](Self::from_files). The old certificates stay in use then.
+    /// Any error of [`from_files`](Self::from_files). The old certificates stay in use then.
     pub fn reload(&self) -> io::Result<()> {
         let Inner { resolver: Some(resolver), files, seen, .. } = &*self.0 else { return Ok(()) };
         if files.is_empty() {
@@ -189,7 +188,6 @@ impl Tls {
         watch::watch(self.clone(), period)
     }
 
-    /// Returns `true` if a file has changed since it was last read.
     fn has_changed(&self) -> bool {
         let Inner { files, seen, .. } = &*self.0;
         let seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -204,18 +202,16 @@ impl Tls {
         }
     }
 
-    /// Returns when the first of the certificates expires, or `None` for a configuration of the application.
+    /// When the first of the certificates expires, `None` for a configuration of the application.
     pub(crate) fn expiry(&self) -> Option<SystemTime> {
         let current = self.0.resolver.as_ref()?.current();
         current.iter().map(|certificate| certificate.not_after).min()
     }
 
-    /// Returns `true` if both have the same certificates, because one is a clone of the other.
     pub(crate) fn is_clone_of(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Returns `true` if the certificates are from files.
     pub(crate) fn has_files(&self) -> bool {
         !self.0.files.is_empty()
     }

@@ -33,8 +33,8 @@ impl ResolvesServerCert for Resolver {
     }
 }
 
-/// Returns the certificate for this host name. A name is matched exactly, or by a wildcard for its first label (RFC
-/// 9525). Among several, the first usable one is chosen.
+/// The certificate for this host name. A name is matched exactly, or by a wildcard for its first label (RFC 9525).
+/// Among several, the first usable one is chosen.
 fn choose(
     certificates: &[Certificate],
     name: Option<&str>,

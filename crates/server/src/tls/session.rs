@@ -46,22 +46,17 @@ const PLAIN_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
     this listener uses TLS, send the request to an https:// URL\r\n";
 
 impl Session {
-    /// Returns a session that waits for the handshake of a client.
-    ///
-    /// # Errors
-    /// Returns an error if rustls rejects the configuration.
     pub(crate) fn new(config: Arc<ServerConfig>) -> Result<Self, rustls::Error> {
         let connection = UnbufferedServerConnection::new(config)?;
         Ok(Self(Box::new(Inner { connection, partial: Vec::new(), is_ended: false })))
     }
 
-    /// Returns `true` until the handshake is complete.
     pub(crate) fn is_handshaking(&self) -> bool {
         self.0.connection.is_handshaking()
     }
 
-    /// Returns `true` if the peer has sent `close_notify`. An end of the stream before that is a truncation (RFC 8446,
-    /// section 6.1).
+    /// Whether the peer has sent `close_notify`. An end of the stream before that is a truncation (RFC 8446, section
+    /// 6.1).
     pub(crate) fn is_ended(&self) -> bool {
         self.0.is_ended
     }
@@ -70,8 +65,8 @@ impl Session {
     /// that is incomplete.
     ///
     /// # Errors
-    /// Returns an error if the peer violates the protocol or rejects the certificate. `opened` has the alert that must
-    /// be sent to it then.
+    /// Fails if the peer violates the protocol or rejects the certificate. `opened` has the alert that must be sent to
+    /// it then.
     pub(crate) fn open(
         &mut self,
         incoming: &mut [u8],
@@ -100,7 +95,7 @@ impl Session {
     /// Appends the records of these bytes to `records`.
     ///
     /// # Errors
-    /// Returns an error if the handshake is not complete, or if the session has failed.
+    /// Fails if the handshake is not complete, or the session has failed.
     pub(crate) fn seal(&mut self, bytes: &[u8], records: &mut Vec<u8>) -> io::Result<()> {
         let count = bytes.len().div_ceil(MAX_RECORD);
         let room = bytes.len() + count * RECORD_OVERHEAD;
@@ -195,7 +190,7 @@ impl Inner {
     }
 }
 
-/// Returns `true` if a client has sent a plain HTTP request. `incoming` begins with the bytes that `error` is about.
+/// Whether a client has sent a plain HTTP request. `incoming` begins with the bytes that `error` is about.
 fn is_http(error: &rustls::Error, incoming: &[u8]) -> bool {
     let is_plain =
         matches!(error, rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType));
@@ -253,7 +248,7 @@ mod tests {
             Self { session, client, opened: Opened::default(), step }
         }
 
-        /// Sends what the client has to send. Returns what the session opens.
+        /// Sends what the client has to send, and returns what the session opens.
         fn send_to_session(&mut self) -> Result<Vec<u8>, rustls::Error> {
             let (mut records, mut input) = (Vec::new(), Vec::new());
             while self.client.wants_write() {
@@ -268,7 +263,7 @@ mod tests {
             Ok(input)
         }
 
-        /// Sends these records to the client. Returns what it opens.
+        /// Sends these records to the client, and returns what it opens.
         fn send_to_client(&mut self, mut records: &[u8]) -> Vec<u8> {
             let mut input = Vec::new();
             while !records.is_empty() {

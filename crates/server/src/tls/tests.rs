@@ -164,7 +164,7 @@ fn handshake(tls: &Tls, client: &Arc<ClientConfig>, name: &str) -> ClientConnect
     client
 }
 
-/// Returns the certificate that a client of this name gets.
+/// The certificate that a client gets for this host name.
 fn presented(tls: &Tls, client: ClientConfig, name: &str) -> CertificateDer<'static> {
     let connection = handshake(tls, &Arc::new(client), name);
     connection.peer_certificates().unwrap()[0].clone()

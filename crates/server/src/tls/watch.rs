@@ -20,7 +20,7 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    /// Returns `None` if the file cannot be examined.
+    /// `None` if the file cannot be examined.
     fn of(path: &Path) -> Option<Self> {
         let metadata = std::fs::metadata(path).ok()?;
         Some(Self {
@@ -36,7 +36,6 @@ impl Stamp {
     }
 }
 
-/// Returns the state of each file.
 pub(super) fn stamps(pairs: &[Pair]) -> Vec<Option<Stamp>> {
     pairs.iter().flat_map(|Pair { chain, key }| [chain, key]).map(|path| Stamp::of(path)).collect()
 }

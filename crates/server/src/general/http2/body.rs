@@ -24,7 +24,6 @@ pub(super) struct Incoming<'a> {
 }
 
 impl<'a> Incoming<'a> {
-    /// Returns the body of this request. It is empty for a `CONNECT`.
     pub(super) fn new(
         stream: &'a mut RecvStream,
         request: &Parts,

@@ -20,7 +20,6 @@ pub(super) struct Duplex {
 }
 
 impl Duplex {
-    /// Returns the connection over these halves of a stream.
     pub(super) fn new(incoming: RecvStream, outgoing: SendStream<Bytes>) -> Self {
         Self { incoming, outgoing, received: Bytes::new() }
     }

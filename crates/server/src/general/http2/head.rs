@@ -12,7 +12,7 @@ use crate::response::date;
 /// adds the [`ConnectProtocol`] of an extended `CONNECT`.
 ///
 /// # Errors
-/// Returns the rejection to send if the request has no host or two of them, or if another header is repeated.
+/// Fails if the request has no host or two of them, or another header is repeated.
 pub(super) fn check(request: &mut Parts) -> Result<(), Rejection> {
     if let Some(protocol) = request.extensions.remove::<h2::ext::Protocol>() {
         request.extensions.insert(ConnectProtocol::new(protocol.as_str()));
@@ -82,7 +82,7 @@ const OF_CONNECTION: [HeaderName; 4] = [
     header::UPGRADE,
 ];
 
-/// Returns the head of a response over HTTP/2: without the headers of HTTP/1.1 connections, and with the date.
+/// The head of a response over HTTP/2: without the headers of HTTP/1.1 connections, and with the date.
 pub(super) fn response<T>(response: &Response<T>) -> Response<()> {
     let mut head = Response::new(());
     *head.status_mut() = response.status();

@@ -65,18 +65,16 @@ pub(super) struct Peer {
     idle_timeout: Duration,
 }
 
-/// Returns `true` if these bytes begin with the whole preface of HTTP/2.
 pub(super) fn is_preface(bytes: &[u8]) -> bool {
     bytes.starts_with(PREFACE)
 }
 
-/// Returns `true` if these bytes are a part of the preface. More bytes can complete it.
+/// Whether these bytes are a part of the preface, which more bytes can complete.
 pub(super) fn may_become_preface(bytes: &[u8]) -> bool {
     PREFACE.starts_with(bytes)
 }
 
 impl Peer {
-    /// Returns the peer of this socket.
     pub(super) fn of(socket: &Socket, config: &Config) -> Self {
         let idle_timeout = socket.permit.idle_timeout(config.idle_timeout);
         Self { listener: socket.listener, is_surplus: socket.permit.is_surplus(), idle_timeout }
@@ -91,8 +89,8 @@ impl Peer {
 /// Not cancel safe: dropping the future ends the streams without a goodbye.
 ///
 /// # Errors
-/// Returns an error if the socket breaks, if the peer reads nothing for the write deadline, or if it violates the
-/// protocol. In the last case it was sent a `GOAWAY` with the reason.
+/// Fails if the socket breaks, the peer reads nothing for the write deadline, or it violates the protocol. In the last
+/// case it was sent a `GOAWAY` with the reason.
 pub(super) async fn serve<S>(io: S, peer: Peer, shared: &Shared) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin,

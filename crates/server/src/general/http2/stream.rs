@@ -53,7 +53,7 @@ impl Stream<'_> {
     /// Responds to the request.
     ///
     /// # Errors
-    /// Returns an error if the stream or its connection breaks, or if the peer reads nothing for the write deadline.
+    /// Fails if the stream or its connection breaks, or the peer reads nothing for the write deadline.
     async fn answer(mut self, mut request: Parts, peer: Peer) -> io::Result<()> {
         let (routed, method) = match head::check(&mut request) {
             Ok(()) => {
@@ -100,7 +100,7 @@ impl Stream<'_> {
         self.open(head, &*observer)?.1.send(body.clone(), true).await
     }
 
-    /// Sends a head that a body follows. Returns the receiving and the sending side.
+    /// Sends a head that a body follows.
     fn open<'o>(
         self,
         head: Response<()>,
@@ -163,7 +163,6 @@ async fn send_events(mut window: Window<'_>, mut body: MountBody) -> io::Result<
     }
 }
 
-/// Returns the bytes of a body.
 async fn whole(body: MountBody) -> Bytes {
     match body.collect().await {
         Ok(body) => body.to_bytes(),

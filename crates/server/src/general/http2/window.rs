@@ -26,8 +26,8 @@ impl Window<'_> {
     /// Not cancel safe: if the future is dropped, a part of the bytes was sent.
     ///
     /// # Errors
-    /// Returns an error if the stream or its connection has ended, or if the peer reads nothing for the deadline. In
-    /// the second case the stream is reset, which drops the bytes that wait for the socket.
+    /// Fails if the stream or its connection has ended, or if the peer reads nothing for the deadline. In the second
+    /// case the stream is reset, which drops the bytes that wait for the socket.
     pub(super) async fn send(&mut self, mut bytes: Bytes, is_last: bool) -> io::Result<()> {
         if bytes.is_empty() && is_last {
             return self.stream.send_data(bytes, true).map_err(io_error);
@@ -57,7 +57,7 @@ impl Window<'_> {
 /// Waits until at least one of `wanted` bytes can be sent, and returns how many can.
 ///
 /// # Errors
-/// Returns an error if the stream or its connection has ended.
+/// Fails if the stream or its connection has ended.
 pub(super) fn poll_room(
     stream: &mut SendStream<Bytes>,
     wanted: usize,

@@ -124,7 +124,7 @@ impl Connection {
         }
     }
 
-    /// Returns `true` if the client was sent a goodbye, which is counted then.
+    /// Whether the client was sent a goodbye, which is counted then.
     pub(in crate::lane) fn was_sent_goodbye(&self) -> bool {
         match &self.stage {
             Stage::Lingering(_) => true,

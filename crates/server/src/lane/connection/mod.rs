@@ -104,7 +104,6 @@ const MAX_ANSWERS: usize = 64 << 10;
 const SHORT_ANSWER: usize = 1024;
 
 impl Connection {
-    /// Returns a connection that waits for its first request.
     pub(super) fn new(is_surplus: bool) -> Self {
         Self {
             stage: Stage::Requests,
@@ -118,27 +117,23 @@ impl Connection {
         }
     }
 
-    /// Returns the client that is served.
     pub(super) fn client(&self) -> Option<&Client> {
         if let Stage::Serving(client) = &self.stage { Some(client) } else { None }
     }
 
-    /// Returns the bytes to write.
     pub(super) fn unsent(&self) -> &[u8] {
         self.output.bytes()
     }
 
-    /// Returns `true` if the connection ends with the current response.
     pub(super) fn is_last(&self) -> bool {
         self.is_last
     }
 
-    /// Returns `true` if the connection waits until its full socket is writable.
     pub(super) fn awaits_room(&self) -> bool {
         self.output.is_stalled()
     }
 
-    /// Returns the duration of the timer if it must be started now.
+    /// The duration of the timer if it must be started now.
     pub(super) fn take_timeout(&mut self, status: &Status) -> Option<Duration> {
         let timeout = self.timeout.take()?;
         let client = self.client();
@@ -150,12 +145,11 @@ impl Connection {
         })
     }
 
-    /// Returns `true` if the client waits until the lane reaches its position.
     pub(super) fn waits_for_lane(&self, status: &Status) -> bool {
         self.client().is_some_and(|client| client.waits_for_lane(status.position))
     }
 
-    /// Returns what must be read next. If that is nothing, records that input may be left in the socket.
+    /// Decides what is read next. If that is nothing, records that input may be left in the socket.
     pub(super) fn prepare_read(&mut self) -> Reads {
         if self.is_paused() {
             return Reads::Peek;
@@ -229,8 +223,8 @@ impl Connection {
         Next::Respond(whole)
     }
 
-    /// Returns the next request. Returns `None` if the general path must serve it, because it is not plain or because
-    /// the connection is over the limit.
+    /// `None` if the general path must serve the request, because it is not plain or because the connection is over the
+    /// limit.
     fn take_request(&mut self, bytes: &[u8], status: &Status) -> Option<Box<Whole>> {
         let whole = request::next(bytes, status.settings.max_head)?;
         if self.is_surplus && !resource::is_probe(&whole.request) {
@@ -297,7 +291,7 @@ impl Connection {
         self.advance(status)
     }
 
-    /// Returns whether the client takes part in a pass over the entries after `before`. `authors` are the seats that
+    /// Decides whether the client takes part in a pass over the entries after `before`. `authors` are the seats that
     /// have published some of them.
     pub(super) fn join_pass(&mut self, authors: &[SeatId], before: Cursor) -> Part {
         let Stage::Serving(client) = &mut self.stage else { return Part::Nothing };
@@ -335,7 +329,7 @@ impl Connection {
         self.advance(status)
     }
 
-    /// Advances the connection as far as it goes without the lane, and returns what the lane must do.
+    /// Advances the connection as far as it goes without the lane.
     pub(super) fn advance(&mut self, status: &Status) -> Next {
         // The seat is freed before the rest of a short answer is written, so a client that has read its answer finds
         // the seat free. A client that does not read a long answer keeps its seat, so that seats bound the unsent
@@ -363,7 +357,7 @@ impl Connection {
         }
     }
 
-    /// Returns [`Next::Yield`] if there is input, here or in the socket, that may be read now.
+    /// [`Next::Yield`] if there is input, here or in the socket, that may be read now.
     fn yield_if_input(&mut self) -> Next {
         if self.is_paused() || !self.input.has_more() {
             return Next::Idle;
@@ -402,7 +396,7 @@ impl Connection {
         }
     }
 
-    /// Returns `true` if the client is a poll whose answer is not sent completely yet.
+    /// Whether the client is a poll whose answer is not sent completely yet.
     fn awaits_answer(&self) -> bool {
         match &self.stage {
             Stage::Serving(client) => client.is_poll(),
@@ -412,10 +406,10 @@ impl Connection {
     }
 }
 
-/// Returns the number of bytes that were sent, which is 0 if the socket was full.
+/// The number of bytes that were sent, which is 0 if the socket was full.
 ///
 /// # Errors
-/// Returns the error if the connection is broken.
+/// Fails if the connection is broken.
 fn sent_count(sent: io::Result<usize>) -> io::Result<usize> {
     sent.or_else(|error| match error.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(0),

@@ -12,9 +12,6 @@ use crate::tls::Session;
 
 impl Connection {
     /// Seals the unsent bytes that are not sealed yet.
-    ///
-    /// # Errors
-    /// Returns an error if the session cannot seal them.
     pub(in crate::lane) fn seal(&mut self, session: &mut Session) -> io::Result<()> {
         self.output.seal(|bytes, records| session.seal(bytes, records))
     }

@@ -127,8 +127,8 @@ impl Connection {
         }
     }
 
-    /// Returns `true` while a handler of the application handles a message of the client. Returns `false` while a
-    /// message is published without a handler. If the client leaves, the handler is dropped, but the publish continues.
+    /// `true` while a handler of the application handles a message of the client, `false` while a message is published
+    /// without a handler. If the client leaves, the handler is dropped, but the publish continues.
     pub(in crate::lane) fn is_handling(&self) -> bool {
         self.pending.is_some() && self.may_reply()
     }

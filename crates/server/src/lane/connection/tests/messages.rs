@@ -15,7 +15,7 @@ fn reply(lane: &mut Lane, length: usize) -> Next {
     lane.apply(next)
 }
 
-/// Returns a lane with a client whose message is pending, and with a second message in the socket.
+/// A lane with a client whose message is pending, and with a second message in the socket.
 fn with_pending_message(may_reply: bool) -> Lane {
     let mut lane = Lane::with_client(Shape::Upgrade, None);
     if may_reply {

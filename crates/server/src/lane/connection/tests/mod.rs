@@ -58,7 +58,7 @@ impl Lane {
         }
     }
 
-    /// Returns a lane whose connection has a client. The client is with the lane, or at the cursor `own`.
+    /// The client is with the lane, or at the cursor `own`.
     fn with_client(shape: Shape, own: Option<u64>) -> Self {
         let mut lane = Self::new();
         lane.subscribe(shape, own);
@@ -91,7 +91,6 @@ impl Lane {
         self.status.position = self.id(seq);
     }
 
-    /// Returns the number of seats that are taken.
     fn seats(&self) -> usize {
         self.status.hub.pool().len()
     }
@@ -106,12 +105,12 @@ impl Lane {
         self.connection.on_handled(Some(id), Ok(Bytes::new()), &self.status)
     }
 
-    /// Returns a future that never completes.
+    /// A future that never completes.
     fn hold(&mut self) -> Pending {
         self.pending.add(0, std::future::pending())
     }
 
-    /// Reads these bytes as the lane does. Returns what the test must do next.
+    /// Reads these bytes as the lane does.
     fn read(&mut self, bytes: &[u8]) -> Next {
         let mut bytes = bytes.to_vec();
         let next = match self.connection.prepare_read() {
@@ -135,7 +134,7 @@ impl Lane {
         self.apply(next)
     }
 
-    /// Performs each `Next` as a lane does. Returns the first one that needs a log, a broker or a socket.
+    /// Performs each `Next` as a lane does, up to the first one that needs a log, a broker or a socket.
     fn apply(&mut self, mut next: Next) -> Next {
         loop {
             next = match next {
