@@ -69,7 +69,6 @@ impl Followed {
     }
 }
 
-/// Returns `true` if the program responds to `--version`.
 fn is_installed(program: &str) -> bool {
     let answer = Command::new(program).arg("--version").stdout(Stdio::null()).status();
     let is_installed = answer.is_ok_and(|status| status.success());

@@ -49,7 +49,7 @@ fn one() -> FilterIndex<usize> {
     index
 }
 
-/// Returns filters of the form `c{client}.*.x{filter}.>`. None of them matches.
+/// Filters of the form `c{client}.*.x{filter}.z.>`. None of them matches.
 fn of_one_shape() -> FilterIndex<usize> {
     let mut index = FilterIndex::default();
     for number in 0..CLIENTS * FILTERS {
@@ -60,7 +60,7 @@ fn of_one_shape() -> FilterIndex<usize> {
     index
 }
 
-/// Returns as many filters with all possible positions of wildcards. Each of them differs from the topic in one token.
+/// As many filters with all possible positions of wildcards. Each of them differs from the topic in one token.
 fn of_every_shape() -> FilterIndex<usize> {
     let mut index = FilterIndex::default();
     let shapes = shapes();
@@ -81,7 +81,7 @@ fn of_every_shape() -> FilterIndex<usize> {
     index
 }
 
-/// Returns all positions of wildcards for a topic of [`MAX_FILTER_TOKENS`] tokens.
+/// All positions of wildcards for a topic of [`MAX_FILTER_TOKENS`] tokens.
 fn shapes() -> Vec<(usize, u32, bool)> {
     let stars = |tokens: usize| {
         (0_u32..1 << tokens).filter(|stars| stars.count_ones() as usize <= MAX_STARS)

@@ -22,7 +22,7 @@ pub(crate) fn print(began: SystemTime) {
     println!("plots: {}", folder.join("report/index.html").display());
 }
 
-/// Returns the output folder of criterion.
+/// The output folder of criterion.
 fn folder() -> Option<PathBuf> {
     if let Some(home) = std::env::var_os("CRITERION_HOME") {
         return Some(home.into());

@@ -18,7 +18,6 @@ struct Shared {
 }
 
 impl Tally {
-    /// Returns a tally for this number of receivers.
     pub(crate) fn new(receivers: usize) -> Self {
         Self(Arc::new(Shared { receivers, received: AtomicUsize::new(0), all: Notify::new() }))
     }

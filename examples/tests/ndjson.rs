@@ -26,7 +26,6 @@ fn the_page_has_the_code_that_is_tested_here() {
     }
 }
 
-/// Returns the text of the next notification.
 async fn next(arrivals: &mut Arrivals) -> String {
     let next = async {
         loop {

@@ -27,7 +27,7 @@ const LIBRARIES: [&str; 8] = [
 /// Compares the public names with the list. The documentation must be built.
 ///
 /// # Errors
-/// Returns an error with the differences if there are any.
+/// Fails if they differ. The error contains the differences.
 pub(crate) fn check() -> Result<Outcome> {
     let listed = fs::read_to_string(path()).context(LIST)?;
     let listed: BTreeSet<_> = listed.lines().map(str::to_owned).collect();
@@ -58,7 +58,7 @@ fn path() -> PathBuf {
     cargo::root().join(LIST)
 }
 
-/// Returns every public name as `crate::path::Name kind`.
+/// Every public name as `crate::path::Name kind`.
 fn names() -> Result<BTreeSet<String>> {
     // This program is in TARGET/PROFILE, and the documentation is in TARGET/doc.
     let reference = cargo::built("xtask")?.with_file_name("../doc");
@@ -72,7 +72,7 @@ fn names() -> Result<BTreeSet<String>> {
     Ok(names)
 }
 
-/// Returns the items that rustdoc's page of all items links to, each with its path and its kind. A link is
+/// The items that rustdoc's page of all items links to, each with its path and its kind. A link is
 /// `client/struct.Target.html`.
 fn items(page: &str) -> impl Iterator<Item = (String, &str)> {
     let list = page.split_once("all-items").map_or("", |(_, list)| list);

@@ -27,7 +27,7 @@ const WAYS: [(&str, &[&str]); 2] = [("lanes", &[]), ("general-path", &["general-
 /// Runs all cases on both paths.
 ///
 /// # Errors
-/// Returns an error if the verdicts differ from the expected ones.
+/// Fails if the verdicts differ from the expected ones.
 pub(crate) fn check() -> Result<Outcome> {
     let expected = fs::read_to_string(cargo::root().join(EXPECTED)).context(EXPECTED)?;
     cargo::run(&mut cargo::command("build --workspace --all-features --example echo"))?;
@@ -43,7 +43,7 @@ pub(crate) fn check() -> Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
-/// Starts the example with these arguments, runs all cases against it, and returns the report.
+/// Starts the example with these arguments, runs all cases against it, and reads the report.
 fn run(kosoku: &Path, args: &[&str], reports: &Path) -> Result<String> {
     if reports.exists() {
         fs::remove_dir_all(reports)?;
@@ -77,7 +77,7 @@ impl Drop for Running {
     }
 }
 
-/// Installs kosoku in a virtual environment in the target folder, and returns its path.
+/// Installs kosoku in a virtual environment in the target folder.
 fn install() -> Result<PathBuf> {
     let venv = folder()?.join("venv");
     let pip = venv.join("bin/pip");
@@ -91,7 +91,7 @@ fn install() -> Result<PathBuf> {
     Ok(venv.join("bin/kosoku"))
 }
 
-/// Returns the folder for the environment and the reports, in the target folder.
+/// The folder for the environment and the reports, in the target folder.
 fn folder() -> Result<PathBuf> {
     let program = std::env::current_exe()?;
     let target = program.ancestors().nth(2).context("this program is in TARGET/PROFILE")?;
@@ -108,8 +108,8 @@ struct Verdict {
     behavior_close: String,
 }
 
-/// Returns a line for each line of the report that is not expected, with some of its cases, and for each
-/// expected line that is not in the report.
+/// A line for each line of the report that is not expected, with some of its cases, and for each expected line that is
+/// not in the report.
 fn differences_of(expected: &str, report: &str) -> Result<Vec<String>> {
     let servers: BTreeMap<String, BTreeMap<String, Verdict>> = serde_json::from_str(report)?;
     let mut groups: BTreeMap<[&str; 3], Vec<&str>> = BTreeMap::new();

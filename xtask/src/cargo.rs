@@ -15,7 +15,7 @@ use serde::de::IgnoredAny;
 
 use crate::limit::{LIMIT, Limit};
 
-/// Returns the root of the workspace.
+/// The root of the workspace.
 ///
 /// The path comes from the cargo that runs this program, not from the build: checkouts that share a
 /// target folder share the program.
@@ -28,7 +28,7 @@ pub(crate) fn root() -> &'static Path {
     &ROOT
 }
 
-/// Returns a call of the cargo that runs this program, in the root of the workspace.
+/// A call of the cargo that runs this program, in the root of the workspace.
 ///
 /// The variables that cargo has set for this program are removed. Otherwise build scripts that watch
 /// them would run again at each change between `cargo test` and `cargo xtask`. A wrapper of the compiler is removed as
@@ -46,24 +46,21 @@ pub(crate) fn command(args: &str) -> Command {
     command
 }
 
-/// Returns the search path with the folders in which Debian installs servers. By default only that of root contains
-/// them.
+/// The search path with the folders in which Debian installs servers. By default only that of root contains them.
 pub(crate) fn search_path() -> OsString {
     let path = env::var_os("PATH").unwrap_or_default();
     let all = env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
     env::join_paths(all).unwrap_or(path)
 }
 
-/// Runs a command whose output goes to the terminal. Returns an error if it fails, or if it takes longer than
-/// [`LIMIT`].
+/// Runs a command whose output goes to the terminal. The command must succeed within [`LIMIT`].
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let status = wait(command)?;
     ensure!(status.success(), "`{}`: {status}", shown(command));
     Ok(())
 }
 
-/// Runs a command and returns what it printed. Returns an error with its messages if it fails, or if it takes longer
-/// than [`LIMIT`].
+/// Collects the standard output of a command, which must succeed within [`LIMIT`]. The error contains its messages.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let output = captured(command)?;
     let messages = String::from_utf8_lossy(&output.stderr);
@@ -71,15 +68,14 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Runs a command and returns all of its output, even if it fails. Returns an error if it takes longer than [`LIMIT`].
+/// Collects all output of a command, even if the command fails. It must end within [`LIMIT`].
 pub(crate) fn captured(command: &mut Command) -> Result<Output> {
     let (stdout, stderr) = (tempfile::tempfile()?, tempfile::tempfile()?);
     let status = run_into(command, &stdout, &stderr)?;
     Ok(Output { status, stdout: contents(stdout)?, stderr: contents(stderr)? })
 }
 
-/// Runs a command whose output goes to these files, which may be the same file. Returns how the command ended, or an
-/// error if it takes longer than [`LIMIT`].
+/// Runs a command whose output goes to these files, which may be the same file. The command must end within [`LIMIT`].
 ///
 /// These are files and not pipes, because a pipe stays open until the last program that has it open has ended. A
 /// command may leave a program running, and a descendant that is not found is not killed.
@@ -108,15 +104,15 @@ fn shown(command: &Command) -> String {
     words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
-/// Returns a call of cargo that compiles the workspace and reports its lints at the same time, as the suite does. A
-/// separate `cargo clippy` would compile every dependency again.
+/// A call of cargo that compiles the workspace and reports its lints at the same time, as the suite does. A separate
+/// `cargo clippy` would compile every dependency again.
 pub(crate) fn linted(args: &str) -> Command {
     let mut command = command(args);
     command.env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver");
     command
 }
 
-/// Builds the program `tidings` and returns its path.
+/// Builds the program `tidings`.
 ///
 /// Uses the same compiler and features as the step `suite`, because cargo would compile most of it again with others.
 /// They include the features of dev-dependencies, which is why the command names a test.
@@ -125,7 +121,7 @@ pub(crate) fn build_program() -> Result<PathBuf> {
     built("tidings")
 }
 
-/// Returns the path of a program in the same target folder as this one.
+/// The path of a program in the same target folder as this one.
 pub(crate) fn built(name: &str) -> Result<PathBuf> {
     let path = env::current_exe()?.with_file_name(format!("{name}{}", env::consts::EXE_SUFFIX));
     ensure!(path.exists(), "no program at {}", path.display());

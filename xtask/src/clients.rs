@@ -17,7 +17,7 @@ const BUILT: &str = "crates/live-page/built";
 /// Checks the types and runs the tests.
 ///
 /// # Errors
-/// Returns an error if one of them fails, or if the committed page was not built from the current sources.
+/// Fails if one of them fails, or if the committed page was not built from the current sources.
 pub(crate) fn check() -> Result<Outcome> {
     install()?;
     let committed = built()?;
@@ -72,7 +72,6 @@ fn folder() -> PathBuf {
     cargo::root().join("clients")
 }
 
-/// Returns the content of every file in [`BUILT`].
 fn built() -> Result<BTreeMap<OsString, Vec<u8>>> {
     let read = || {
         fs::read_dir(cargo::root().join(BUILT))?

@@ -17,7 +17,7 @@ pub(crate) struct Document {
     pub(crate) text: String,
 }
 
-/// Returns the documents of [`NAMED`] and all of `docs/`.
+/// The documents of [`NAMED`] and all of `docs/`.
 pub(crate) fn all() -> Result<Vec<Document>> {
     let mut paths: Vec<PathBuf> = NAMED.map(PathBuf::from).into();
     for entry in fs::read_dir(cargo::root().join("docs")).context("cannot read docs/")? {
@@ -36,7 +36,7 @@ fn read(path: PathBuf) -> Result<Document> {
     Ok(Document { path, text })
 }
 
-/// Returns the text of every `sh` block, with the number of its first line.
+/// The text of every `sh` block, with the number of its first line.
 pub(crate) fn shell_blocks(text: &str) -> Vec<(usize, String)> {
     let mut blocks = Vec::new();
     let mut open: Option<(usize, String)> = None;
@@ -59,7 +59,7 @@ pub(crate) fn shell_blocks(text: &str) -> Vec<(usize, String)> {
     blocks
 }
 
-/// Returns the target of every link and image, including those in HTML, with its line.
+/// The target of every link and image, including those in HTML, with its line.
 pub(crate) fn links(text: &str) -> Vec<(usize, String)> {
     let mut links = Vec::new();
     for (line, event) in events(text) {
@@ -80,7 +80,7 @@ pub(crate) fn links(text: &str) -> Vec<(usize, String)> {
     links
 }
 
-/// Returns the events of the parser, each with its first line.
+/// The events of the parser, each with its first line.
 fn events(text: &str) -> impl Iterator<Item = (usize, Event<'_>)> {
     let events = Parser::new_ext(text, Options::ENABLE_TABLES).into_offset_iter();
     events.map(|(event, range)| (1 + text[..range.start].matches('\n').count(), event))

@@ -29,7 +29,7 @@ const BEGIN: &str = "<!-- figures: ";
 const BEGIN_ENDS: &str = " -->";
 const END: &str = "<!-- end -->";
 
-/// Returns an error that names the documents whose figures are not those of the committed runs.
+/// Checks that the documents have the figures of the committed runs.
 pub(crate) fn check() -> Result<Outcome> {
     let stale: Vec<String> = changes()?.iter().map(|it| it.0.display().to_string()).collect();
     ensure!(
@@ -50,7 +50,7 @@ pub(crate) fn write() -> Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
-/// Returns the documents that are not as the runs make them, each with the text that it should have.
+/// The documents that are not as the runs make them, each with the text that it should have.
 fn changes() -> Result<Vec<(PathBuf, String)>> {
     let program = render_program()?;
     let render = |words: &[&str]| {
@@ -74,13 +74,13 @@ fn changes() -> Result<Vec<(PathBuf, String)>> {
     Ok(changes)
 }
 
-/// Builds the program that renders a run and returns its path. It has the features that the step `suite` gives it.
+/// Builds the program that renders a run, with the features that the step `suite` gives it.
 fn render_program() -> Result<PathBuf> {
     cargo::run(&mut cargo::linted("build --workspace --all-features --example render"))?;
     cargo::built("examples/render")
 }
 
-/// Returns the text of a document with what `render` returns between each pair of comments.
+/// The text of a document with what `render` returns between each pair of comments.
 fn filled(text: &str, render: &impl Fn(&[&str]) -> Result<String>) -> Result<String> {
     let mut filled = String::new();
     let mut lines = text.split_inclusive('\n');

@@ -32,8 +32,8 @@ impl Limit {
         Self { ended, watch }
     }
 
-    /// Ends the watch. Returns `true` if the child was killed. Must be called as soon as the child has been waited for,
-    /// because the system may then give its id to another program.
+    /// Ends the watch, and returns `true` if the child was killed. Must be called as soon as the child has been waited
+    /// for, because the system may then give its id to another program.
     pub(crate) fn end(self) -> bool {
         drop(self.ended);
         self.watch.join().expect("the watch does not panic")
@@ -59,7 +59,7 @@ fn kill(pid: u32) {
     let _ = Command::new("kill").arg("-9").args(tree.iter().map(u32::to_string)).output();
 }
 
-/// Returns the parent of a process, or `None` if the process has ended.
+/// `None` if the process has ended.
 fn parent(pid: u32) -> Option<u32> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name is in parentheses and may contain any character. The state and the parent follow it.

@@ -8,7 +8,7 @@ use crate::cargo;
 use crate::documents;
 use crate::runner::Outcome;
 
-/// Returns an error that names all broken links.
+/// Checks that the file of every link exists.
 pub(crate) fn check() -> Result<Outcome> {
     let mut broken = Vec::new();
     let mut count = 0;
@@ -27,8 +27,8 @@ pub(crate) fn check() -> Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
-/// Returns the path of the link `target` in `document`, relative to the root of the workspace. Returns `None` if the
-/// link leads to another site or into the same document.
+/// The path of the link `target` in `document`, relative to the root of the workspace. `None` if the link leads to
+/// another site or into the same document.
 fn file_of(target: &str, document: &Path) -> Option<PathBuf> {
     let path = target.split('#').next().unwrap_or_default();
     let is_elsewhere = target.contains("://") || target.starts_with("mailto:");

@@ -23,7 +23,7 @@ struct Message {
 /// Checks all targets of the workspace. Compiles those that are not compiled yet.
 ///
 /// # Errors
-/// Returns an error if the compiler has a warning.
+/// Fails if the compiler has a warning.
 pub(crate) fn check() -> Result<Outcome> {
     // Together these are all targets, in the same form as in the suite and in the smoke run of the benchmarks.
     for targets in ["", "--bench *"] {
@@ -38,7 +38,7 @@ pub(crate) fn check() -> Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
-/// Returns each message of the compiler once, although a library is compiled with and without its tests.
+/// Each message of the compiler once, although a library is compiled with and without its tests.
 fn messages(output: &str) -> Result<Vec<String>> {
     let mut messages = Vec::new();
     for line in output.lines().filter(|line| line.starts_with('{')) {

@@ -42,8 +42,8 @@ const NEEDS: &[Need] = &[
     Need { probe: "chromium --version", by: (APT, "chromium"), why: "clients/ are tested in it" },
 ];
 
-/// Installs what is missing if the user is root on Debian. Otherwise returns an error that names it,
-/// with the commands that install it.
+/// Installs what is missing if the user is root on Debian. Otherwise the error names it and the commands that install
+/// it.
 pub(crate) fn check() -> Result<Outcome> {
     let missing: Vec<&Need> = NEEDS.iter().filter(|need| !succeeds(need.probe)).collect();
     if missing.is_empty() {

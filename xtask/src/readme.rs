@@ -17,7 +17,7 @@ const SEPARATORS: [&str; 9] = ["&&", "||", "|", ";", "&", ">", ">>", "2>", "<"];
 /// Checks all documents.
 ///
 /// # Errors
-/// Returns an error with all invalid commands.
+/// Fails if a command is invalid. The error contains all of them.
 pub(crate) fn check() -> Result<Outcome> {
     let checker = Checker { program: cargo::build_program()?, metadata: cargo::metadata()? };
     let mut broken = Vec::new();
@@ -44,8 +44,8 @@ pub(crate) fn check() -> Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
-/// Returns the words of each command in a shell block. A line with an open quote is left out. Variables
-/// are not expanded, and assignments before the program are left out.
+/// The words of each command in a shell block. A line with an open quote is left out. Variables are not expanded, and
+/// assignments before the program are left out.
 fn commands(block: &str) -> Vec<Vec<String>> {
     let block = block.replace("\\\n", " ");
     let mut commands = Vec::new();
@@ -63,10 +63,10 @@ struct Checker {
 }
 
 impl Checker {
-    /// Returns `true` if the command is valid, and `false` if it is not a command of this project.
+    /// Checks a command. Returns `false` if it is not a command of this project.
     ///
     /// # Errors
-    /// Returns an error if the command is invalid.
+    /// Fails if the command is invalid.
     fn check(&self, words: &[&str]) -> Result<bool> {
         match words {
             ["taskset", "-c", _, rest @ ..] => return self.check(rest),
@@ -93,13 +93,12 @@ impl Checker {
         Ok(true)
     }
 
-    /// Returns an error if `tidings` does not parse these arguments.
     fn program_accepts(&self, args: &[&str]) -> Result<()> {
         let args = args.split(|arg| *arg == "--").next().unwrap_or_default();
         cargo::output(Command::new(&self.program).args(args).arg("--help")).map(drop)
     }
 
-    /// Returns the packages that a call of cargo names, or the default ones.
+    /// The packages that a call of cargo names, or the default ones.
     fn chosen(&self, options: &[(&str, &str)]) -> Vec<&Package> {
         let Metadata { packages, workspace_default_members: default } = &self.metadata;
         let named: Vec<_> = options.iter().filter(|it| it.0 == "-p").map(|it| it.1).collect();
@@ -111,7 +110,7 @@ impl Checker {
     }
 }
 
-/// Returns an error if a package, target or feature in cargo's options does not exist.
+/// Fails if a package, target or feature in cargo's options does not exist.
 fn names_exist(options: &[(&str, &str)], packages: &[&Package]) -> Result<()> {
     for (option, value) in options {
         let is_target = |it: &Target| it.name == *value && option[2..] == it.kind[0];
@@ -129,7 +128,7 @@ fn names_exist(options: &[(&str, &str)], packages: &[&Package]) -> Result<()> {
     Ok(())
 }
 
-/// Returns each word with the next one. These include all options with their values.
+/// Each word with the next one. These include all options with their values.
 fn pairs<'w>(options: &[&'w str]) -> Vec<(&'w str, &'w str)> {
     let words: Vec<&str> = options.iter().flat_map(|word| word.split('=')).collect();
     let short = |word| if word == "--package" { "-p" } else { word };

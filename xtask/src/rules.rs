@@ -64,7 +64,7 @@ const OTHERS: &str = "tidings tidings-axum tidings-batch tidings-core tidings-wa
                       tidings-live-page tidings-server tidings-compare tidings-cli tidings-testkit \
                       tidings-message-queue";
 
-/// Returns an error that names all violations, each with its crate and its rule.
+/// Fails if a rule is violated. The error contains each violation with its crate and its rule.
 pub(crate) fn check() -> Result<Outcome> {
     let packages = cargo::metadata()?.packages;
     let violations = violations(&packages, dependencies)?;
@@ -98,8 +98,8 @@ fn violations(
     Ok(violations)
 }
 
-/// Returns the dependencies of a crate from `cargo tree`. In `cargo metadata`, a crate has all features that any crate
-/// of the workspace enables, so tokio would include its network even for core.
+/// The dependencies of a crate from `cargo tree`. In `cargo metadata`, a crate has all features that any crate of the
+/// workspace enables, so tokio would include its network even for core.
 fn dependencies(package: &str) -> Result<Vec<String>> {
     let args = format!("tree -p {package} -e normal --all-features --prefix none");
     let tree = cargo::output(&mut cargo::command(&args))?;
@@ -132,8 +132,7 @@ mod tests {
     use super::*;
     use crate::cargo::Dependency;
 
-    /// Returns the violations if the manifest of `package` has `dependency`, and all crates depend on
-    /// `indirect`.
+    /// The violations if the manifest of `package` has `dependency`, and all crates depend on `indirect`.
     fn violations(package: &str, dependency: &str, indirect: &str) -> String {
         let mut packages = cargo::metadata().unwrap().packages;
         let changed = packages.iter_mut().find(|it| it.name == package).unwrap();

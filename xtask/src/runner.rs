@@ -53,14 +53,13 @@ pub(crate) struct Plan {
     pub(crate) last: &'static [Step],
 }
 
-/// Runs all steps in order. Returns a failure if one of them failed.
+/// Runs all steps in order, including those after a failed one.
 pub(crate) fn run(steps: &[Step]) -> ExitCode {
     let started = Instant::now();
     let ended: Vec<Ended> = steps.iter().map(run_step).collect();
     finish(&ended, started)
 }
 
-/// Runs the steps of a plan. Returns a failure if one of them failed.
 pub(crate) fn run_plan(plan: &Plan) -> ExitCode {
     let started = Instant::now();
     let mut ended: Vec<Ended> = plan.first.iter().map(run_step).collect();
@@ -156,8 +155,8 @@ impl Action {
     }
 }
 
-/// Returns the last lines of the output: a table of times, the failed and the skipped steps, and their numbers in the
-/// last line.
+/// The last lines of the output: a table of times, the failed and the skipped steps, and their numbers in the last
+/// line.
 fn report(ended: &[Ended], took: Duration) -> String {
     let mut text = String::new();
     for step in ended {

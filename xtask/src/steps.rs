@@ -169,22 +169,20 @@ const APART: &[Step] = &[
     },
 ];
 
-/// Returns every step of [`ALL`].
+/// Every step of [`ALL`].
 fn steps() -> impl Iterator<Item = &'static Step> {
     FIRST.iter().chain(&MAIN).chain(&COMPILED).chain(&BROWSER).chain(&LAST)
 }
 
-/// Returns the step of that name, including those that are not part of [`ALL`].
+/// Includes the steps that are not part of [`ALL`].
 pub(crate) fn named(name: &str) -> Option<&'static Step> {
     steps().chain(APART).find(|step| step.name == name)
 }
 
-/// Returns `true` if `cargo xtask NAME` does something.
 pub(crate) fn knows(name: &str) -> bool {
     name == ALL || name == "help" || named(name).is_some()
 }
 
-/// Returns the text of `cargo xtask help`.
 pub(crate) fn help() -> String {
     let mut text = format!("Usage: cargo xtask STEP\n\n  {ALL:<13} run every step below\n");
     for step in steps() {

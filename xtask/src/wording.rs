@@ -22,7 +22,7 @@ const PHRASES: [(&str, &str); 8] = [
     ("be it", "\"whether\" or \"if\""),
 ];
 
-/// Returns an error that names each such phrase in a file that Git has. Skipped outside of a Git repository.
+/// Checks that no file in Git contains one of [`PHRASES`]. Skipped outside of a Git repository.
 pub(crate) fn check() -> Result<Outcome> {
     let mut list = Command::new("git");
     list.args(["ls-files", "*.md", "*.rs"]).current_dir(cargo::root());
@@ -39,7 +39,6 @@ pub(crate) fn check() -> Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
-/// Returns a line for each phrase in the text of a file.
 fn findings(path: &str, text: &str) -> Vec<String> {
     let is_document = path.ends_with(".md");
     let mut found = Vec::new();
@@ -58,7 +57,7 @@ fn findings(path: &str, text: &str) -> Vec<String> {
     found
 }
 
-/// Returns the words of a line, in lower case and without code and quotations.
+/// The words of a line, in lower case and without code and quotations.
 fn words(text: &str) -> Vec<String> {
     let outside = |text: &str, mark| text.split(mark).step_by(2).collect::<Vec<_>>().join(" ; ");
     let text = outside(&outside(text, '`'), '"').to_lowercase();

@@ -13,7 +13,7 @@ pub(crate) fn ping() -> Work {
     decode(&masked(0x89, b"are you there?"))
 }
 
-/// Decodes the same frame many times, each time in one piece. Returns the number of messages and replies.
+/// Decodes the same frame many times, each time in one piece. The operations are the messages and replies.
 fn decode(frame: &[u8]) -> Work {
     let mut decoder = encoder("websocket", "").decoder().expect("WebSocket has a decoder");
     // Frames are unmasked in place.

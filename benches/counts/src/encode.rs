@@ -16,7 +16,7 @@ pub(crate) fn sse_lines() -> Work {
     payload("sse", "", 1, &line.repeat(SIZE.div_ceil(line.len())))
 }
 
-/// Encodes many times, with entries that have not been encoded before. Returns the number of results that are not
+/// Encodes many times, with entries that have not been encoded before. The operations are the results that are not
 /// empty.
 fn payload(transport: &str, subprotocol: &str, at_once: usize, payload: &str) -> Work {
     let encoder = encoder(transport, subprotocol);

@@ -9,7 +9,7 @@ use crate::material::{json, topic};
 /// How many notifications the log retains.
 const FULL: usize = 1000;
 
-/// Publishes to a full log. Returns the number of evicted notifications.
+/// Publishes to a full log. The operations are the evicted notifications.
 pub(crate) fn publish_evicting() -> Work {
     let hub = full();
     let before = hub.log().floor().seq;
@@ -25,7 +25,7 @@ pub(crate) fn publish_evicting() -> Work {
     })
 }
 
-/// Reads a full log, as a client that resumes does. Returns the number of notifications.
+/// Reads a full log, as a client that resumes does. The operations are the notifications.
 pub(crate) fn read_1000() -> Work {
     let hub = full();
     let interest = Interest::new("orders.*".parse().expect("a filter"));
@@ -39,7 +39,6 @@ pub(crate) fn read_1000() -> Work {
     })
 }
 
-/// Returns a hub whose log is full.
 fn full() -> Hub {
     let retention = Retention::default().entries(FULL).bytes(usize::MAX);
     let hub = Hub::new(HubConfig::default().retention(retention));

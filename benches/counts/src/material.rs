@@ -19,7 +19,7 @@ pub fn topic() -> Topic {
     "orders.new".parse().expect("a topic")
 }
 
-/// Returns a payload. It is JSON, like most payloads. Its quotes make JSON inside JSON expensive.
+/// Returns a payload in JSON, like most payloads. Its quotes make JSON inside JSON expensive.
 pub fn json() -> String {
     let json = r#"{"item":"teapot","count":7,"note":"blue, with a lid"},"#;
     json.chars().cycle().take(SIZE).collect()
@@ -29,13 +29,12 @@ pub(crate) fn id(seq: u64) -> Id {
     Epoch::from_number(1_000_000_000).id(1000 + seq)
 }
 
-/// Returns new entries. An entry keeps its encoded bytes, so each is used only once.
+/// An entry keeps its encoded bytes, so each is used only once.
 pub(crate) fn entries(number: usize, payload: &str) -> Vec<Event> {
     let entry = |seq| Entry::new(id(seq), Notification::text(topic(), payload));
     (0..number as u64).map(|seq| Event::Deliver(Arc::new(entry(seq)))).collect()
 }
 
-/// Returns the encoder of this transport from the server's list.
 pub(crate) fn encoder(transport: &str, subprotocol: &str) -> Arc<dyn Encoder> {
     let listed = transports();
     let listed = listed.iter().find(|listed| listed.server.name() == transport);
@@ -45,7 +44,7 @@ pub(crate) fn encoder(transport: &str, subprotocol: &str) -> Arc<dyn Encoder> {
     accepted.expect("every transport accepts the request").encoder
 }
 
-/// Returns a request that every transport accepts.
+/// Every transport accepts this request.
 fn request(subprotocol: &str) -> Parts {
     let request = Request::get("/topics/orders.new")
         .header("connection", "Upgrade")

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 /// sometimes still awake.
 pub(crate) const ASLEEP: Duration = Duration::from_millis(4);
 
-/// Returns a hub without heartbeats, because those would be counted.
+/// A hub without heartbeats, because those would be counted.
 pub(crate) fn quiet_hub() -> Hub {
     let heartbeat = Heartbeat::default().interval(Duration::from_secs(3600));
     Hub::new(HubConfig::default().heartbeat(heartbeat))

@@ -63,7 +63,7 @@ const ENCODE: &str = "percent-encode special characters of the user and password
                       %3F for ?, %23 for #, %2C for a comma";
 
 impl BrokerKind {
-    /// Returns the kind for the scheme of a URL, or `None` if no broker has that scheme.
+    /// The kind for the scheme of a URL, `None` if no broker has that scheme.
     pub(crate) fn of(url: &str) -> Option<Self> {
         let (scheme, _) = url.split_once("://")?;
         [Self::Nats, Self::Redis].into_iter().find(|kind| kind.schemes().contains(&scheme))
@@ -76,7 +76,7 @@ impl BrokerKind {
         }
     }
 
-    /// Returns the schemes: plain and encrypted.
+    /// Plain and encrypted.
     fn schemes(self) -> [&'static str; 2] {
         match self {
             Self::Nats => ["nats", "tls"],
@@ -96,8 +96,8 @@ impl Address {
     /// Parses a URL. It is split at commas first, because the `url` crate does not parse a URL with several hosts.
     ///
     /// # Errors
-    /// Returns [`BrokerError::Rejected`] if the URL is invalid. The error never contains a part of the URL that could
-    /// belong to a login.
+    /// Fails with [`BrokerError::Rejected`] if the URL is invalid. The error never contains a part of the URL that
+    /// could belong to a login.
     pub(crate) fn parse(text: &str, kind: BrokerKind) -> Result<Self, BrokerError> {
         Self::read(text, kind).map_err(|problem| rejected(kind.name(), problem))
     }
@@ -203,7 +203,7 @@ impl Address {
         check_stream(&self.stream)
     }
 
-    /// Returns the kind of broker and its servers, for errors and logs.
+    /// The kind of broker and its servers, for errors and logs.
     pub(crate) fn name(kind: BrokerKind, servers: &[Server]) -> String {
         let hosts = servers.iter().map(Server::to_string).collect::<Vec<_>>();
         format!("{} at {}", kind.name(), hosts.join(","))
@@ -211,7 +211,7 @@ impl Address {
 }
 
 impl Server {
-    /// Returns the server of a URL with one host. Ignores the path and the query.
+    /// The server of a URL with one host. Ignores the path and the query.
     pub(crate) fn of(url: &Url, kind: BrokerKind) -> Result<Self, String> {
         let [plain, encrypted] = kind.schemes();
         if !kind.schemes().contains(&url.scheme()) {

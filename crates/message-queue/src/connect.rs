@@ -51,7 +51,7 @@ const SCHEMES: &str = "its URL must begin with nats://, tls://, redis:// or redi
 /// Checks that [`connect`] can parse a URL. Does not connect.
 ///
 /// # Errors
-/// Returns what is wrong with the URL. The text never contains the user or the password.
+/// Fails if the URL is invalid. The error describes what is wrong, and never contains the user or the password.
 pub fn check(url: &str) -> Result<(), String> {
     let checked = match BrokerKind::of(url) {
         Some(BrokerKind::Nats) => NatsConfig::from_url(url).map(drop),
@@ -75,7 +75,7 @@ pub fn check(url: &str) -> Result<(), String> {
 /// The argument is a string because the `url` crate does not parse a URL with several hosts.
 ///
 /// # Errors
-/// Returns [`BrokerError::Rejected`] if the URL is invalid or the broker rejects the connection, and
+/// Fails with [`BrokerError::Rejected`] if the URL is invalid or the broker rejects the connection, and with
 /// [`BrokerError::Away`] if the broker does not respond. Neither contains the user or the password.
 pub async fn connect(url: &str, config: BrokerConfig) -> Result<Arc<dyn Broker>, BrokerError> {
     let BrokerConfig { keep, replicas } = config;

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Returns a unique key: a random number of this process, and a counter.
+/// A unique key: a random number of this process, and a counter.
 pub(crate) fn random_key() -> String {
     static NODE: OnceLock<(u64, u64)> = OnceLock::new();
     static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -13,7 +13,7 @@ pub(crate) fn random_key() -> String {
     format!("{one:016x}{two:016x}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Returns a random number, or the time if the system has no source of randomness.
+/// A random number, or the time if the system has no source of randomness.
 pub(crate) fn random() -> u64 {
     getrandom::u64().unwrap_or_else(|_| {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);

@@ -20,7 +20,7 @@ pub struct Login {
 pub struct Secret(String);
 
 impl Login {
-    /// Returns the percent-decoded login of a URL: `USER:PASSWORD@`, `:PASSWORD@` or `SECRET@`.
+    /// The percent-decoded login of a URL: `USER:PASSWORD@`, `:PASSWORD@` or `SECRET@`.
     pub(crate) fn of(url: &Url) -> Result<Option<Self>, String> {
         let decoded = |text: &str| {
             let text = percent_decode_str(text).decode_utf8();

@@ -22,7 +22,6 @@ impl<'a> Reading<'a> {
         Self { filters, upto, budget, found: Vec::new(), bytes: 0, reached: after, is_over }
     }
 
-    /// Returns `true` if the replay needs no further entries.
     pub(crate) fn is_over(&self) -> bool {
         self.is_over
     }
@@ -54,12 +53,12 @@ impl<'a> Reading<'a> {
         self.is_over = seq >= self.upto;
     }
 
-    /// Returns the last sequence number that was requested.
+    /// The last sequence number that was requested.
     pub(crate) fn upto(&self) -> u64 {
         self.upto
     }
 
-    /// Returns the sequence number up to which everything was looked at.
+    /// The sequence number up to which everything was looked at.
     pub(crate) fn reached(&self) -> u64 {
         self.reached
     }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use tidings_core::{Headers, Kind, Notification, SeatId};
 
-/// Returns the notification, or `None` if the topic is invalid. Text that is not UTF-8, which no hub publishes, becomes
-/// a binary notification.
+/// `None` if the topic is missing or invalid. Text that is not UTF-8, which no hub publishes, becomes a binary
+/// notification.
 pub(crate) fn notification(
     topic: Option<&str>,
     kind: Kind,

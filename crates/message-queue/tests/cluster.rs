@@ -56,7 +56,7 @@ async fn publish_until_so_many(
     acknowledged
 }
 
-/// Returns what arrives up to the end. If the tail ends, it is opened again after the last message.
+/// Collects what arrives. Opens the tail again after the last message if it ends.
 async fn follow(
     broker: Arc<dyn Broker>,
     epoch: tidings_core::Epoch,

@@ -30,7 +30,7 @@ async fn redis(settings: &[&str]) -> LocalRedis {
     LocalRedis::start(LocalConfig { settings, ..LocalConfig::default() }).await.unwrap()
 }
 
-/// Returns `HOST:PORT` of a URL.
+/// `HOST:PORT` of a URL.
 fn host(url: &url::Url) -> String {
     format!("{}:{}", url.host_str().unwrap(), url.port().unwrap())
 }

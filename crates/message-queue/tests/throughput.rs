@@ -45,7 +45,7 @@ async fn measure(local: &str, url: &str) {
     println!("{local}: tail of stored messages, 128 bytes: {rate:.0}/s");
 }
 
-/// Publishes `count` notifications, `at_once` at a time. Returns the seconds that it took.
+/// Publishes `count` notifications, `at_once` at a time, and measures the seconds.
 async fn publish(broker: &Arc<dyn Broker>, count: u64, at_once: usize) -> f64 {
     let began = Instant::now();
     let publishes = stream::iter(0..count).map(|_| {

@@ -88,8 +88,8 @@ async fn start(mover: Mover) -> Running {
     Running::start(config).await
 }
 
-/// Returns the status of each response. The version is not compared: to a client of HTTP/1.0, hyper responds with that
-/// version and a lane with HTTP/1.1, which RFC 9110, section 2.5 allows.
+/// The status of each response. The version is not compared: to a client of HTTP/1.0, hyper responds with that version
+/// and a lane with HTTP/1.1, which RFC 9110, section 2.5 allows.
 async fn answered(address: std::net::SocketAddr, (bytes, cut): &Conversation) -> Vec<String> {
     let mut raw = Raw::connect(address).await;
     raw.stream.set_nodelay(true).unwrap();
@@ -137,7 +137,7 @@ async fn a_server_with_lanes_responds_as_one_without_lanes() {
     hyper.stop().await;
 }
 
-/// Asserts that both servers gave the same responses. Returns their number.
+/// Asserts that both servers gave the same responses, and counts them.
 fn judged(((bytes, cut), (lanes, hyper)): (Conversation, (Vec<String>, Vec<String>))) -> usize {
     assert_eq!(lanes, hyper, "{:?}, cut at {cut}", String::from_utf8_lossy(&bytes));
     lanes.len()

@@ -25,7 +25,7 @@ use tokio::task::JoinSet;
 
 use support::{Follower, PATIENCE, Raw, all_listed, eventually, in_time};
 
-/// Serves a mount at every path. Returns the address, and the tasks that serve.
+/// Serves a mount at every path until the tasks are dropped.
 async fn serve(hub: Hub, transport: Arc<dyn Transport>) -> (SocketAddr, JoinSet<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -42,7 +42,6 @@ async fn every(
     }
 }
 
-/// Returns a client that has sent this request.
 async fn request(
     server: &Running,
     client: &Arc<ClientConfig>,
@@ -53,7 +52,7 @@ async fn request(
     raw
 }
 
-/// Returns a client that subscribes by SSE and has a seat.
+/// A client that subscribes by SSE and has a seat.
 async fn subscriber(server: &Running, client: &Arc<ClientConfig>) -> Raw<TlsStream<TcpStream>> {
     let before = server.hub.pool().len();
     let mut raw = request(server, client, STREAM).await;

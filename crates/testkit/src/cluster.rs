@@ -23,7 +23,7 @@ impl LocalNatsCluster {
     /// odd.
     ///
     /// # Errors
-    /// Returns the errors of [`LocalNats::start`].
+    /// Any error of [`LocalNats::start`].
     pub async fn start(count: usize, config: LocalConfig) -> Result<Self, LocalError> {
         with_other_ports(async || {
             let mut cluster = Self { servers: prepare(count, &config)? };
@@ -62,8 +62,8 @@ impl LocalNatsCluster {
     /// Kills a server.
     ///
     /// # Errors
-    /// Returns [`LocalError::NoSuchServer`] if there is no server with this index, and [`LocalError::System`] if it
-    /// cannot be killed.
+    /// Fails with [`LocalError::NoSuchServer`] if there is no server with this index, and with [`LocalError::System`]
+    /// if it cannot be killed.
     pub async fn kill(&mut self, index: usize) -> Result<(), LocalError> {
         self.server(index)?.kill().await
     }
@@ -71,7 +71,7 @@ impl LocalNatsCluster {
     /// Starts a server again, with what it has stored.
     ///
     /// # Errors
-    /// Returns [`LocalError::NoSuchServer`] if there is no server with this index, and otherwise the errors of
+    /// Fails with [`LocalError::NoSuchServer`] if there is no server with this index. Otherwise any error of
     /// [`LocalNats::start_again`].
     pub async fn start_again(&mut self, index: usize) -> Result<(), LocalError> {
         self.server(index)?.start_again().await
@@ -93,7 +93,7 @@ impl LocalNatsCluster {
         Err(LocalError::NotReady { program: "nats-server".into(), within, log })
     }
 
-    /// Creates a stream on all servers, and deletes it again. Returns `true` if both succeeded.
+    /// Tries to create a stream on all servers and to delete it again.
     async fn store_a_stream(&self) -> io::Result<bool> {
         const NAME: &str = "tidings-local-probe";
         let Some(port) = self.servers.first().and_then(|first| first.url().port()) else {

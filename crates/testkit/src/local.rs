@@ -16,7 +16,7 @@ pub trait Program {
     /// The scheme of its address.
     const SCHEME: &'static str;
 
-    /// Writes its configuration files. Returns its arguments.
+    /// Writes its configuration files, and returns its arguments.
     fn arguments(config: &LocalConfig, place: &Place<'_>) -> io::Result<Vec<String>>;
 
     /// Returns `true` if the server at this port is ready and is the process with this id.
@@ -36,7 +36,7 @@ impl<P: Program> Local<P> {
     /// Starts a server and waits until it is ready.
     ///
     /// # Errors
-    /// Returns an error if the program is not installed, exits, or is not ready in time.
+    /// Fails if the program is not installed, exits, or is not ready in time.
     pub async fn start(config: LocalConfig) -> Result<Self, LocalError> {
         with_other_ports(async || {
             let mut server = Self::prepare(&config)?;
@@ -50,7 +50,7 @@ impl<P: Program> Local<P> {
     /// server that runs.
     ///
     /// # Errors
-    /// Returns the errors of [`start`](Self::start), also if another program uses the port now.
+    /// Any error of [`start`](Self::start), also if another program uses the port now.
     pub async fn start_again(&mut self) -> Result<(), LocalError> {
         self.spawn()?;
         let port = self.port;
@@ -62,7 +62,7 @@ impl<P: Program> Local<P> {
     /// Stops it by SIGTERM, and waits until it has ended. Kills it after 10 s. What it has stored is kept.
     ///
     /// # Errors
-    /// Returns an error if the system does not allow it.
+    /// Fails if the system does not allow it.
     pub async fn stop(&mut self) -> Result<(), LocalError> {
         self.process.stop().await
     }
@@ -70,7 +70,7 @@ impl<P: Program> Local<P> {
     /// Kills it, and waits until it has ended. What it has stored is kept.
     ///
     /// # Errors
-    /// Returns an error if the system does not allow it.
+    /// Fails if the system does not allow it.
     pub async fn kill(&mut self) -> Result<(), LocalError> {
         self.process.kill().await
     }
@@ -91,7 +91,7 @@ impl<P: Program> Local<P> {
         self.process.pid()
     }
 
-    /// Returns a server that is not started yet.
+    /// The server is not started yet.
     pub(super) fn prepare(config: &LocalConfig) -> Result<Self, LocalError> {
         let port = free_port()?;
         let process =

@@ -43,12 +43,11 @@ impl Program for Nats {
     }
 }
 
-/// Returns a unique server name, by which the server that responds is known to be this one.
+/// Unique, so that the server that responds is known to be this one.
 fn name(port: u16) -> String {
     format!("tidings-{}-{port}", std::process::id())
 }
 
-/// Returns the first line that a server sends.
 async fn greeting(port: u16) -> io::Result<String> {
     let socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
     let mut line = String::new();

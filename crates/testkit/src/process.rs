@@ -89,7 +89,7 @@ impl Process {
     /// Waits until `is_ready` returns `true`.
     ///
     /// # Errors
-    /// Returns an error if the process exits or takes longer than `within`.
+    /// Fails if the process exits or takes longer than `within`.
     pub(super) async fn wait_until(
         &mut self,
         within: Duration,
@@ -141,7 +141,6 @@ impl Process {
         ended.map_err(|source| self.system("cannot end it", source))
     }
 
-    /// Returns `true` if the process has ended.
     fn try_wait(&mut self) -> bool {
         self.child.as_mut().is_none_or(|child| !matches!(child.try_wait(), Ok(None)))
     }
@@ -180,8 +179,8 @@ fn kill(child: &mut Child) {
     let _ = child.start_kill();
 }
 
-/// Returns a port that is free at this moment. It is below the range that the system assigns to connections (32768 and
-/// above). Otherwise a connection could take it before the server starts, or while it is stopped.
+/// A port that is free at this moment. It is below the range that the system assigns to connections (32768 and above).
+/// Otherwise a connection could take it before the server starts, or while it is stopped.
 pub(super) fn free_port() -> Result<u16, LocalError> {
     const PORTS: u64 = 16_000;
     const LOOKS: usize = 100;

@@ -169,7 +169,7 @@ impl TestProgram {
         self.try_wait().is_some()
     }
 
-    /// Returns how it ended, or `None` if it still runs.
+    /// `None` if it still runs.
     fn try_wait(&mut self) -> Option<ExitStatus> {
         let status = self.child.try_wait().expect("the child of a test is waited for");
         if status.is_some() {
@@ -209,7 +209,7 @@ impl Drop for TestProgram {
 }
 
 impl Pipe {
-    /// Returns the pipe of a stream that goes elsewhere.
+    /// The pipe of a stream that goes elsewhere.
     fn closed() -> Arc<Self> {
         let pipe = Self::default();
         pipe.lock().is_closed = true;
@@ -240,7 +240,7 @@ impl Pipe {
         pipe
     }
 
-    /// Waits until `look` returns a value. Returns `None` if that takes longer than `limit`.
+    /// Waits until `look` returns a value. `None` if that takes longer than `limit`.
     fn wait_for<T>(
         &self,
         limit: Duration,
@@ -264,7 +264,7 @@ impl Pipe {
 }
 
 impl Written {
-    /// Returns the next line, or `Some(None)` at the end. Returns `None` if the next line is not complete yet.
+    /// The next line, or `Some(None)` at the end. `None` if the next line is not complete yet.
     fn next_line(&mut self) -> Option<Option<String>> {
         let rest = &self.bytes[self.taken..];
         let length = match rest.iter().position(|&byte| byte == b'\n') {

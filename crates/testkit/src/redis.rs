@@ -42,8 +42,8 @@ impl Program for Redis {
     }
 }
 
-/// Returns the sections `server` and `persistence` of `INFO`. They contain the process id, and whether the server is
-/// still loading its file.
+/// The sections `server` and `persistence` of `INFO`. They contain the process id, and whether the server is still
+/// loading its file.
 async fn information(port: u16) -> io::Result<String> {
     let mut socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
     socket.write_all(b"INFO server\r\nINFO persistence\r\nQUIT\r\n").await?;

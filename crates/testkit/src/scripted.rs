@@ -75,7 +75,7 @@ async fn listen() -> (TcpListener, Url) {
     (listener, format!("http://{address}/topics/a").parse().expect("it is a URL"))
 }
 
-/// Accepts a connection and sends these responses. Returns the connection and the requests.
+/// Accepts a connection, reads its requests and sends these responses.
 async fn serve(
     listener: &TcpListener,
     responses: &[&'static [&'static str]],

@@ -12,7 +12,6 @@ use tidings_testkit::{LIMIT, TestProgram};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Message, WebSocket, client};
 
-/// Returns the path of an example.
 fn program(name: &str) -> PathBuf {
     let tests = env::current_exe().expect("a test has a path");
     let profile = tests.ancestors().nth(2).expect("a test is in PROFILE/deps");
@@ -99,7 +98,7 @@ impl Example {
 pub(crate) struct Answer(BufReader<TcpStream>);
 
 impl Answer {
-    /// Reads up to a line that contains `words`, and returns the line.
+    /// Reads up to a line that contains `words`.
     pub(crate) fn line_with(&mut self, words: &str) -> String {
         let until = Instant::now() + LIMIT;
         let mut lines = self.0.by_ref().lines().map(|line| line.expect("a line in time"));
@@ -150,7 +149,6 @@ pub(crate) fn assert_goodbye(frame: &CloseFrame) {
     assert_eq!((u16::from(frame.code), frame.reason.as_str()), (1001, "the server is going away"));
 }
 
-/// Returns the cursor of a response to a poll.
 pub(crate) fn cursor(answer: &str) -> &str {
     let (_, cursor) = answer.split_once("\"cursor\":\"").expect(answer);
     cursor.split_once('"').expect(answer).0

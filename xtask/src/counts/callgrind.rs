@@ -15,7 +15,7 @@ const MARK: &str = "--dump-before=tidings_counts::mark::mark";
 /// The part of callgrind's output between the first mark and the second.
 const COUNTED: u64 = 2;
 
-/// Returns the instructions between the two marks, on the thread that sets them.
+/// The instructions between the two marks, on the thread that sets them.
 pub(super) fn count(scenario: &str) -> Result<u64> {
     let file = format!("tidings-counts-{}-{scenario}.out", std::process::id());
     let path = std::env::temp_dir().join(file);
@@ -40,8 +40,8 @@ pub(super) fn count(scenario: &str) -> Result<u64> {
         .with_context(|| format!("cannot read the count of {scenario}"))
 }
 
-/// Returns the total of the counted part. The output has the parts of all threads one after the other,
-/// each with `part:` above its `totals:`.
+/// The total of the counted part. The output has the parts of all threads one after the other, each with `part:` above
+/// its `totals:`.
 fn between_marks(output: &str) -> Result<u64> {
     let (mut part, mut parts, mut counts) = (0, 0, Vec::new());
     for line in output.lines() {
@@ -63,7 +63,6 @@ fn between_marks(output: &str) -> Result<u64> {
 mod tests {
     use super::*;
 
-    /// Returns one part of an output of callgrind, shortened.
     fn part(part: u64, thread: u64, total: u64) -> String {
         format!(
             "part: {part}\nthread: {thread}\n\nevents: Ir\nsummary: 7\n\nfn=(1) totals: of\n0 3\n\

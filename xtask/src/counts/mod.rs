@@ -26,8 +26,8 @@ type Counts = BTreeMap<String, u64>;
 /// Compares the counts with the baseline.
 ///
 /// # Errors
-/// Returns an error if a count differs from the baseline by more than the tolerance. That includes fewer instructions,
-/// because a gain that is not recorded can be lost unnoticed.
+/// Fails if a count differs from the baseline by more than the tolerance. That includes fewer instructions, because a
+/// gain that is not recorded can be lost unnoticed.
 pub(crate) fn check() -> Result<Outcome> {
     if cargo::output(Command::new("valgrind").arg("--version")).is_err() {
         return Ok(Outcome::Skipped("valgrind is not installed".to_owned()));
@@ -68,8 +68,8 @@ fn measure() -> Result<Counts> {
     names.lines().map(|name| Ok((name.to_owned(), callgrind::count(name)?))).collect()
 }
 
-/// Returns lines of the baseline for everything besides the source on which a count depends. Another compiler generates
-/// other code, and another C library or a processor without AVX2 allocates and copies differently.
+/// Lines of the baseline for everything besides the source on which a count depends. Another compiler generates other
+/// code, and another C library or a processor without AVX2 allocates and copies differently.
 fn environment() -> Result<Vec<String>> {
     let output = |program, arg| cargo::output(Command::new(program).arg(arg));
     let rustc = output("rustc", "-vV")?;
@@ -98,7 +98,7 @@ fn parse(text: &str) -> Result<Counts> {
     Ok(counts)
 }
 
-/// Returns a table, and the names of the scenarios that differ by more than the tolerance.
+/// A table, and the names of the scenarios that differ by more than the tolerance.
 fn compare(baseline: &Counts, now: &Counts) -> (String, Vec<String>) {
     let mut table = format!("    {:<24} {:>12} {:>12}\n", "scenario", "baseline", "now");
     let mut differing = Vec::new();

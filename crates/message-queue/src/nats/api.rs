@@ -160,7 +160,7 @@ pub(super) struct PubAck {
 }
 
 impl StreamState {
-    /// Returns the sequence number up to which every message has been removed.
+    /// The sequence number up to which every message has been removed.
     pub(super) fn floor(&self) -> u64 {
         self.first_seq.saturating_sub(1)
     }

@@ -30,8 +30,8 @@ impl Nats {
     /// Logs a warning for each setting of the stream or the server under which a documented promise does not hold.
     ///
     /// # Errors
-    /// Returns [`BrokerError::Away`] if no server responds, and [`BrokerError::Rejected`] if the login is wrong or the
-    /// stream has settings with which it cannot serve as the log.
+    /// Fails with [`BrokerError::Away`] if no server responds, and with [`BrokerError::Rejected`] if the login is wrong
+    /// or the stream has settings with which it cannot serve as the log.
     pub async fn connect(config: NatsConfig) -> Result<Self, BrokerError> {
         let connection = Connection::open(config).await?;
         let server_limit = connection.client().max_payload();

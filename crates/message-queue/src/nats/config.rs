@@ -44,7 +44,7 @@ impl NatsConfig {
     /// [`connect`](crate::connect) for the form of the URL.
     ///
     /// # Errors
-    /// Returns [`BrokerError::Rejected`] if the URL is invalid.
+    /// Fails with [`BrokerError::Rejected`] if the URL is invalid.
     pub fn from_url(url: &str) -> Result<Self, BrokerError> {
         let address = Address::parse(url, BrokerKind::Nats)?;
         let Address { servers, stream, credentials, tls, .. } = address;

@@ -42,12 +42,12 @@ impl Connection {
         Ok(Self { link, config, broker, witness })
     }
 
-    /// Returns the client, whether it is connected or not.
+    /// The client may not be connected.
     pub(super) fn client(&self) -> Client {
         self.link.client()
     }
 
-    /// Returns a client whose state is connected. Reconnects until `until` if there is none.
+    /// A client whose state is connected. Reconnects until `until` if there is none.
     pub(super) async fn up(&self, until: Instant) -> Result<Client, Fault> {
         self.link.up(until).await
     }
@@ -66,7 +66,6 @@ impl Connection {
         answer(&self.send_request(&client, subject, None, body, until).await?)
     }
 
-    /// Returns the fault as an error of this broker.
     pub(super) fn error(&self, fault: Fault) -> BrokerError {
         fault.named(&self.broker)
     }

@@ -32,7 +32,7 @@ impl Connection {
     }
 }
 
-/// Returns a text for each such setting: what does not hold, and what to do.
+/// A text for each such setting: what does not hold, and what to do.
 fn doubts(stream: &StreamConfig, config: &NatsConfig, server_limit: i64) -> Vec<String> {
     let edit = format!("nats stream edit {}", config.stream);
     let mut doubts = Vec::new();

@@ -5,7 +5,7 @@ use tidings_core::Epoch;
 
 const WORD: &str = "generation ";
 
-/// Returns the epoch of a stream with this time of creation and this description. It is the same on every hub.
+/// The epoch is the same on every hub.
 pub(super) fn epoch(created: &str, description: &str) -> Epoch {
     let generation = generation(description);
     // FNV-1a, which is the same on every platform and spreads well.
@@ -16,7 +16,7 @@ pub(super) fn epoch(created: &str, description: &str) -> Epoch {
     Epoch::spread(hash)
 }
 
-/// Returns the description with a new generation. The rest of the description is unchanged.
+/// Replaces the generation. The rest of the description is unchanged.
 pub(super) fn next_description(description: &str) -> String {
     let begin = match generation_at(description) {
         Some((start, _)) => description[..start].trim_end_matches([' ', ',']),
@@ -31,7 +31,7 @@ fn generation(description: &str) -> &str {
     generation_at(description).map_or("", |(start, end)| &description[start + WORD.len()..end])
 }
 
-/// Returns the start and the end of the word and its value.
+/// The start and the end of the word and its value.
 fn generation_at(description: &str) -> Option<(usize, usize)> {
     let start = description.find(WORD)?;
     let value = &description[start + WORD.len()..];

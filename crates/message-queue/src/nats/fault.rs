@@ -19,7 +19,6 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    /// Returns the fault as an error of the broker with this name.
     pub(super) fn named(self, broker: &str) -> BrokerError {
         match self {
             Self::NoResponse(problem) => away(broker, problem),

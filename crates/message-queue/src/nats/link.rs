@@ -48,12 +48,12 @@ impl Link {
         Ok(Self { client, connecting, config, events })
     }
 
-    /// Returns the client, whether it is connected or not.
+    /// The client may not be connected.
     pub(super) fn client(&self) -> Client {
         self.client.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Returns a client whose state is connected. Reconnects until `until` if there is none.
+    /// A client whose state is connected. Reconnects until `until` if there is none.
     pub(super) async fn up(self: &Arc<Self>, until: Instant) -> Result<Client, Fault> {
         let mut problem = Fault::NoResponse("not connected".to_owned());
         while Instant::now() < until {

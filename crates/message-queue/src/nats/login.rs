@@ -64,7 +64,7 @@ async fn with_files(
     Ok(options)
 }
 
-/// Returns the addresses for the library. They contain no login, because the library would log it and not send it.
+/// The addresses for the library. They contain no login, because the library would log it and not send it.
 fn addresses(servers: &[Server]) -> Result<Vec<ServerAddr>, NoConnection> {
     let address = |server: &Server| {
         let scheme = if server.tls { "tls" } else { "nats" };

@@ -15,7 +15,6 @@ pub(super) const KIND: &str = "Tidings-Kind";
 /// The seat of the publishing client, so that a hub can skip the client's own messages.
 pub(super) const SEAT: &str = "Tidings-Seat";
 
-/// Returns the name of this header in a message.
 pub(super) const fn name(header: Header) -> &'static str {
     match header {
         Header::Event => "Tidings-Event",
@@ -56,7 +55,7 @@ impl Place {
     }
 }
 
-/// Returns the message. Its notification is `None` if no hub has published it.
+/// The notification is `None` if no hub has published it.
 pub(super) fn stored(stream: &str, seq: u64, message: &Message) -> Stored {
     let topic = message.subject.strip_prefix(stream).and_then(|rest| rest.strip_prefix('.'));
     let Lines { kind, seat, headers } =

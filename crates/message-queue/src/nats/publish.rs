@@ -19,7 +19,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(400);
 
 impl Connection {
-    /// Stores the notification and returns its id.
     pub(super) async fn publish(
         &self,
         notification: &Notification,

@@ -109,7 +109,7 @@ impl Pull {
         })
     }
 
-    /// Returns the next message. Returns `None` if the consumer of a replay has none left. Cancel safe.
+    /// The next message, or `None` if the consumer of a replay has none left. Cancel safe.
     pub(super) async fn next(
         &mut self,
         connection: &Connection,

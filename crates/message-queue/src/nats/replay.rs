@@ -118,9 +118,9 @@ impl Connection {
         Ok(look)
     }
 
-    /// Returns the subjects for the server to match. Returns none if the server cannot match them, and then all
-    /// messages are read and matched here. For a replicated stream there is at most one, because
-    /// [`has_more`](Self::has_more) can request the next message of one subject only.
+    /// The subjects for the server to match. There are none if the server cannot match them, and then all messages are
+    /// read and matched here. For a replicated stream there is at most one, because [`has_more`](Self::has_more) can
+    /// request the next message of one subject only.
     fn subjects(&self, filters: &Filters, is_replicated: bool) -> Vec<String> {
         let (major, minor, patch) = SEVERAL_FILTERS;
         let takes_several =

@@ -15,7 +15,7 @@ use crate::fault::rejected;
 pub(super) const KEY_WINDOW: Duration = Duration::from_secs(120);
 
 impl Connection {
-    /// Returns the stream. Creates it if it does not exist.
+    /// Creates the stream if it does not exist, and checks its settings.
     pub(super) async fn stream(&self) -> Result<StreamInfo, BrokerError> {
         let name = &self.config.stream;
         let info = match self.request("STREAM.INFO", name, &Value::Null).await {
@@ -64,7 +64,7 @@ fn new_stream(name: &str, keep: &Keep, replicas: usize) -> Value {
 /// Checks that ids and resumption work on this stream. Its limits may be any, because the operator chooses them.
 ///
 /// # Errors
-/// Returns a text with the setting that is wrong, and what to do.
+/// Fails with a text that names the wrong setting and what to do.
 fn check(name: &str, config: &StreamConfig) -> Result<(), String> {
     let own = format!("{name}.>");
     // First, because a sealed stream also has the discard policy new.

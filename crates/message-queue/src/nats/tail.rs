@@ -39,7 +39,7 @@ pub(super) async fn tail(connection: Arc<Connection>, start: Start) -> Result<Ta
     Ok(Tail { epoch: look.epoch, floor, after, head: head.max(after), arrivals })
 }
 
-/// Returns the messages that arrive, as long as the stream has this epoch.
+/// The messages that arrive, as long as the stream has this epoch.
 fn arrivals(
     connection: Arc<Connection>,
     mut pull: Pull,

@@ -25,8 +25,8 @@ impl Redis {
     /// Logs a warning for each setting of the server under which a documented promise does not hold.
     ///
     /// # Errors
-    /// Returns [`BrokerError::Away`] if the server does not respond, and [`BrokerError::Rejected`] if it rejects the
-    /// login or a command.
+    /// Fails with [`BrokerError::Away`] if the server does not respond, and with [`BrokerError::Rejected`] if it
+    /// rejects the login or a command.
     pub async fn connect(config: RedisConfig) -> Result<Self, BrokerError> {
         let connection = Connection::new(config, Witness::new(Epoch::from_number(0)))?;
         connection.look().await?;

@@ -43,7 +43,7 @@ impl RedisConfig {
     /// [`connect`](crate::connect) for the form of the URL.
     ///
     /// # Errors
-    /// Returns [`BrokerError::Rejected`] if the URL is invalid or names several hosts.
+    /// Fails with [`BrokerError::Rejected`] if the URL is invalid or names several hosts.
     pub fn from_url(url: &str) -> Result<Self, BrokerError> {
         let address = Address::parse(url, BrokerKind::Redis)?;
         let Address { mut servers, stream, database, tls, .. } = address;

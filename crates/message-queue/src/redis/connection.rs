@@ -36,7 +36,7 @@ pub(super) struct Keys {
 }
 
 impl Connection {
-    /// Returns a connection that is not open yet.
+    /// The connection is not open yet.
     pub(super) fn new(config: RedisConfig, witness: Witness) -> Result<Self, BrokerError> {
         let name = Address::name(BrokerKind::Redis, std::slice::from_ref(&config.server));
         let broker = format!("{name}, stream {}", config.stream);
@@ -85,7 +85,6 @@ impl Connection {
         answer
     }
 
-    /// Returns the error as one of this broker.
     pub(super) fn error(&self, error: &RedisError) -> BrokerError {
         let problem = describe(error);
         if is_passing(error) {

@@ -43,7 +43,7 @@ impl Connection {
     }
 }
 
-/// Returns a text for each such setting: what does not hold, and what to do.
+/// A text for each such setting: what does not hold, and what to do.
 fn doubts(settings: &Settings, config: &RedisConfig) -> Vec<String> {
     let value = |name: &str| settings.get(name).map_or("", String::as_str);
     let number = |name: &str| value(name).parse::<u64>().unwrap_or(0);

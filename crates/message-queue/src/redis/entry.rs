@@ -8,7 +8,6 @@ use tidings_core::{Header, Headers, Kind};
 use super::look::Look;
 use crate::stored::{notification, warn_of_foreign};
 
-/// Returns the name of the field that contains this header.
 pub(super) const fn field(header: Header) -> &'static str {
     match header {
         Header::Event => "n",
@@ -32,7 +31,7 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// Returns `true` if it belongs to the epoch of the look.
+    /// Returns `true` if it has the epoch of the look, or is not after its base.
     pub(super) fn is_of(&self, look: &Look) -> bool {
         // An entry that another program wrote has no epoch.
         self.stored.seq <= look.base
@@ -118,13 +117,13 @@ impl Page {
     const FIRST: usize = 64;
     const ENTRY: usize = 64;
 
-    /// Returns a page for a tail, of 16 MiB and `most` entries at most.
+    /// A page for a tail, of 16 MiB and `most` entries at most.
     pub(super) fn new(most: usize) -> Self {
         Self { count: most.clamp(1, Self::FIRST), most: most.max(1), bytes: 16 << 20 }
     }
 
-    /// Returns a page for a replay over the shared connection, of 1 MiB and `most` entries at most. It begins with a
-    /// few entries, because they may be large.
+    /// A page for a replay over the shared connection, of 1 MiB and `most` entries at most. It begins with a few
+    /// entries, because they may be large.
     pub(super) fn of_few(most: usize) -> Self {
         Self { count: most.clamp(1, 4), most: most.max(1), bytes: 1 << 20 }
     }

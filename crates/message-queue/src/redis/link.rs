@@ -46,7 +46,7 @@ impl Link {
         }
     }
 
-    /// Returns the shared connection. Opens one if there is none.
+    /// Opens the shared connection if there is none.
     pub(super) async fn wire(self: &Arc<Self>) -> Result<Wire, RedisError> {
         if let Some(wire) = self.shared().clone() {
             return Ok(wire);
@@ -108,7 +108,7 @@ impl Link {
 /// Checks that the server accepts writes. A replica also has the stream, but possibly that of a former master.
 ///
 /// # Errors
-/// Returns a `READONLY` error if the server is a replica.
+/// Fails with `READONLY` if the server is a replica.
 pub(super) async fn is_master(connection: &mut MultiplexedConnection) -> Result<(), RedisError> {
     // If the command is unknown or not permitted, a replica is found by the first publish.
     let Ok(Value::Array(role)) = cmd("ROLE").query_async(connection).await else { return Ok(()) };

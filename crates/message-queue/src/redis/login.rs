@@ -11,7 +11,6 @@ use redis::{
 use crate::address::{Server, Tls};
 use crate::login::Login;
 
-/// Returns the address and the login in the form of the library.
 pub(crate) fn info(server: &Server, database: u32) -> Result<ConnectionInfo, RedisError> {
     let (host, port) = (server.host.clone(), server.port);
     let address = if server.tls {
@@ -29,7 +28,7 @@ pub(crate) fn info(server: &Server, database: u32) -> Result<ConnectionInfo, Red
     Ok(address.into_connection_info()?.set_redis_settings(settings))
 }
 
-/// Returns a client for this server. Reads the TLS files each time, because they may have been renewed.
+/// Reads the TLS files each time, because they may have been renewed.
 pub(crate) async fn client(info: ConnectionInfo, tls: &Tls) -> Result<Client, RedisError> {
     if *tls == Tls::default() {
         return Client::open(info);

@@ -26,7 +26,6 @@ static APPEND: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("app
 type Appended = (String, u64, bool);
 
 impl Connection {
-    /// Stores the notification and returns its id.
     pub(super) async fn publish(
         &self,
         notification: &Notification,

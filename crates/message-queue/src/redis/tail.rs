@@ -46,7 +46,7 @@ pub(super) async fn tail(connection: Arc<Connection>, start: Start) -> Result<Ta
     Ok(Tail { epoch: look.epoch, floor: look.floor, after, head, arrivals })
 }
 
-/// Returns the entries that arrive, as long as the stream has the epoch of the look.
+/// The entries that arrive, as long as the stream has the epoch of the look.
 fn arrivals(
     connection: Arc<Connection>,
     mut own: MultiplexedConnection,

@@ -39,7 +39,6 @@ fn is_silence(error: &RedisError) -> bool {
         || error.is_unrecoverable_error()
 }
 
-/// Returns `true` if the connection must be replaced.
 pub(super) fn ends_connection(error: &RedisError) -> bool {
     is_silence(error) || error.code().is_some_and(|code| ELSEWHERE.contains(&code))
 }
@@ -57,7 +56,7 @@ pub(super) fn is_passing(error: &RedisError) -> bool {
     }
 }
 
-/// Returns the text of the error, and what to do.
+/// The text of the error, and what to do.
 pub(super) fn describe(error: &RedisError) -> String {
     let mut text = error.to_string();
     // An operator can search for the code.

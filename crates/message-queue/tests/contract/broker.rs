@@ -253,7 +253,6 @@ pub(crate) fn longest_headers() -> Headers {
     headers.with_trace(parent, Some(&"s".repeat(MAX_TRACESTATE_BYTES))).unwrap()
 }
 
-/// Returns the next messages of a tail.
 pub(crate) async fn take(tail: &mut Tail, count: usize) -> Vec<Stored> {
     let mut taken = Vec::new();
     while taken.len() < count {

@@ -32,7 +32,7 @@ impl Certificates {
         Self { _directory: directory, paths }
     }
 
-    /// Returns the paths of the authority, the server's certificate and key, and the client's certificate and key.
+    /// The paths of the authority, the server's certificate and key, and the client's certificate and key.
     pub(crate) fn paths(&self) -> [&Path; 5] {
         self.paths.each_ref().map(PathBuf::as_path)
     }

@@ -61,7 +61,6 @@ impl Identity {
     }
 }
 
-/// Returns the JWT with these claims of `subject`, signed by `issuer`.
 fn signed(issuer: &KeyPair, subject: &KeyPair, claims: &Value) -> String {
     let encoded = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let head = encoded(&json!({ "typ": "JWT", "alg": "ed25519-nkey" }));

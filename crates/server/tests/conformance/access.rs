@@ -26,7 +26,7 @@ async fn hub(mover: Mover) -> Running {
     Running::start(config).await
 }
 
-/// Returns a request of this transport for everything that is retained.
+/// A request of this transport for everything that is retained.
 fn ask(case: &Case, filters: &str) -> String {
     case.request(filters, "&after=earliest&wait=0")
 }

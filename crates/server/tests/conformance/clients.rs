@@ -51,7 +51,7 @@ impl HttpTransport for Reqwest {
 /// An event of `eventsource-client`: its id, type and data.
 type Received = (String, String, String);
 
-/// Returns the next event. Continues over further connections.
+/// The next event, which may come over a further connection.
 async fn event<S>(events: &mut S) -> Received
 where
     S: futures::Stream<Item = eventsource_client::Result<SSE>> + Unpin,

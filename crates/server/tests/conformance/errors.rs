@@ -201,7 +201,7 @@ fn an_ambiguous_request_is_rejected_and_ends_the_connection() {
     });
 }
 
-/// Sends this request and a further one, and returns the response. Asserts that there is no second response.
+/// Sends this request and a further one. Asserts that there is no second response.
 async fn answered(hub: &Running, request: &str) -> String {
     const HIDDEN: &str = "POST /topics/hidden HTTP/1.1\r\nHost: hub\r\nContent-Length: 1\r\n\r\nx";
     let mut raw = Raw::connect(hub.address).await;

@@ -43,7 +43,7 @@ impl Reader {
         self.filters.matches(&published[seq as usize - 1].0.parse().unwrap())
     }
 
-    /// Returns the sequence numbers after the position of the reader that match its filters.
+    /// The sequence numbers after the position of the reader that match its filters.
     fn waiting(&self, published: &Published) -> Vec<u64> {
         let after = self.at.seq + 1..=published.len() as u64;
         after.filter(|&seq| self.wants(published, seq)).collect()

@@ -20,7 +20,6 @@ fn event(name: &str) -> Headers {
     Headers::new().with_event(name).unwrap()
 }
 
-/// Returns a request that publishes with these header lines.
 fn post(lines: &str, payload: &str) -> String {
     let length = payload.len();
     format!(

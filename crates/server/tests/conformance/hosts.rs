@@ -10,7 +10,7 @@ use crate::support::{Raw, Running, every_mover_over_http1, every_without_tls};
 
 const EVIL: &str = "evil.example:8080";
 
-/// Returns a request as the browser of a victim sends it. The page has the same origin as the host of the request.
+/// A request as the browser of a victim sends it. The page has the same origin as the host of the request.
 fn rebound(line: &str, headers: &str) -> String {
     format!("{line} HTTP/1.1\r\nHost: {EVIL}\r\nOrigin: http://{EVIL}\r\n{headers}\r\n")
 }

@@ -21,7 +21,7 @@ fn assert_full(rejected: Result<crate::support::Follower, ClientError>) {
     }
 }
 
-/// Returns a client that keeps its seat until it is dropped. A polling client of ours has a seat only during a request.
+/// A client that keeps its seat until it is dropped. A polling client of ours has a seat only during a request.
 async fn seated(case: &Case, hub: &Running, filters: &str) -> Raw {
     let after = hub.hub.log().head();
     let mut raw = Raw::connect(hub.address).await;

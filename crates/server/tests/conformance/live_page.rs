@@ -13,7 +13,6 @@ fn request(method: &str, path: &str, headers: &str) -> String {
     format!("{method} {path} HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n{headers}\r\n")
 }
 
-/// Returns the paths of the files that the page names.
 pub(super) fn files(html: &str) -> Vec<String> {
     let names = html.split('"').filter(|text| text.starts_with("page/"));
     names.map(|name| format!("/{name}")).collect()

@@ -22,12 +22,12 @@ fn get(path: &str, headers: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: hub\r\n{headers}\r\n")
 }
 
-/// Returns the origin in this line, as the response permits it to read.
+/// The origin that this header line permits to read the response.
 fn allowed(line: &str) -> Option<&str> {
     line.trim().split_once(": ").map(|(_, origin)| origin)
 }
 
-/// Returns the origin of the pages of a server by this mover.
+/// The origin of the pages of a server by this mover.
 fn own(mover: Mover) -> String {
     if mover.is_tls() { OWN.replace("http:", "https:") } else { OWN.to_owned() }
 }

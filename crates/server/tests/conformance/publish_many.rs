@@ -17,7 +17,7 @@ fn post(headers: &str, body: &str) -> String {
     )
 }
 
-/// Returns a request to publish many that hyper parses.
+/// A request that hyper parses, because its body is chunked.
 fn chunked(body: &str) -> String {
     format!(
         "POST /topics HTTP/1.1\r\nHost: hub\r\nContent-Type: application/x-ndjson\r\n\
@@ -26,7 +26,7 @@ fn chunked(body: &str) -> String {
     )
 }
 
-/// Returns the ids in a response, and the codes of its errors.
+/// The id or the error code of each line.
 fn outcomes(answer: &Answer) -> Vec<String> {
     assert_eq!(answer.header("content-type"), Some("application/x-ndjson"), "{answer:?}");
     let line = |line: &str| {

@@ -23,7 +23,7 @@ impl Socket {
         Self::offering(hub, filters, None).await.0
     }
 
-    /// Connects and offers subprotocols. Returns the subprotocol that the server has selected.
+    /// Connects and offers subprotocols. Returns the one that the server has selected.
     async fn offering(hub: &Running, filters: &str, offer: Option<&str>) -> (Self, Option<String>) {
         let url = format!("ws://{}/topics/{filters}", hub.address);
         let mut request = url.into_client_request().unwrap();
@@ -49,7 +49,6 @@ impl Socket {
         self.next().await.expect("it ended").unwrap()
     }
 
-    /// Returns the code of the close frame.
     async fn close_code(mut self) -> u16 {
         loop {
             match self.message().await {

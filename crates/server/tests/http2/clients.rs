@@ -105,7 +105,6 @@ impl Place {
         Self { hub, wire, scheme, options: Arc::new(options) }
     }
 
-    /// Returns a target, which is reached over the wire.
     fn target(&self, path: &str) -> Target {
         let url = format!("{}://{}{path}", self.scheme, self.wire.address);
         Target::new(url.parse().unwrap()).options(self.options.clone())
@@ -131,7 +130,7 @@ fn every_reach(scenario: impl AsyncFn(&Place, Reach)) {
     });
 }
 
-/// Returns the text of the next notification. Panics at a gap.
+/// The text of the next notification. Panics at a gap.
 async fn text(followed: &mut BoxStream<'static, Followed>) -> String {
     let next = async {
         loop {

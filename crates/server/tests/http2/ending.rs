@@ -13,8 +13,8 @@ async fn pong(raw: &mut Raw) {
     raw.send(frame(PING, ACK, 0, &ping.payload)).await;
 }
 
-/// Reads until this many streams have ended, and answers pings. Returns the data of the streams, and how many `GOAWAY`
-/// there were, which may come before the data.
+/// Reads until this many streams have ended, and answers pings. Returns the data of the streams and the number of
+/// `GOAWAY`, which may come before the data.
 async fn last_frames(raw: &mut Raw, mut streams: usize) -> (String, usize) {
     let (mut data, mut goaways) = (String::new(), 0);
     while streams > 0 {

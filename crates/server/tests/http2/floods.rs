@@ -12,8 +12,8 @@ use super::frames::{
 };
 use crate::support::{PATIENCE, Raw, Running, all_listed, eventually, every_mover_without_broker};
 
-/// Sends these bytes again and again, up to `times`. Stops when the server has closed the connection, or takes no more.
-/// Returns how many bytes were sent.
+/// Sends these bytes `times` times, or until the server has closed the connection or takes no more. Returns how many
+/// bytes were sent.
 async fn flood(raw: &mut Raw, bytes: &[u8], times: usize) -> usize {
     for number in 0..times {
         let sent = timeout(Duration::from_secs(2), raw.stream.write_all(bytes)).await;

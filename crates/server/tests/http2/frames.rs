@@ -37,13 +37,13 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    /// Returns the code of a `RST_STREAM` or a `GOAWAY`.
+    /// The code of a `RST_STREAM` or a `GOAWAY`.
     pub(super) fn code(&self) -> u32 {
         let at = if self.kind == GOAWAY { 4 } else { 0 };
         u32::from_be_bytes(self.payload[at..at + 4].try_into().unwrap())
     }
 
-    /// Returns `true` if this is the head of a `200`, which the static table of HPACK has as one byte.
+    /// The static table of HPACK has the head of a `200` as one byte.
     pub(super) fn is_ok(&self) -> bool {
         self.kind == HEADERS && self.payload.first() == Some(&0x88)
     }
@@ -53,7 +53,6 @@ impl Frame {
     }
 }
 
-/// Returns the bytes of a frame.
 pub(super) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     let mut bytes = length[1..].to_vec();
@@ -63,7 +62,7 @@ pub(super) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8>
     bytes
 }
 
-/// Returns header fields as literals that are not indexed (RFC 7541, section 6.2.2).
+/// Header fields as literals that are not indexed (RFC 7541, section 6.2.2).
 pub(super) fn fields(fields: &[(&str, &str)]) -> Vec<u8> {
     let mut block = Vec::new();
     for (name, value) in fields {
@@ -77,17 +76,15 @@ pub(super) fn fields(fields: &[(&str, &str)]) -> Vec<u8> {
     block
 }
 
-/// Returns the pseudo-headers of a request, as fields.
 pub(super) fn pseudo(method: &str, path: &str) -> Vec<u8> {
     fields(&[(":method", method), (":scheme", "http"), (":authority", "hub"), (":path", path)])
 }
 
-/// Returns a `GET` of a stream, as a whole.
+/// A whole `GET` in one frame.
 pub(super) fn get(stream: u32, path: &str) -> Vec<u8> {
     frame(HEADERS, END_HEADERS | END_STREAM, stream, &pseudo("GET", path))
 }
 
-/// Returns a `GET` of a stream of events for these filters.
 pub(super) fn events(stream: u32, filters: &str) -> Vec<u8> {
     get(stream, &format!("/topics/{filters}?transport=sse"))
 }
@@ -113,7 +110,7 @@ impl Raw {
         raw
     }
 
-    /// Returns the next frame that is not about settings.
+    /// Skips frames about settings and about the window of the connection.
     pub(super) async fn next_frame(&mut self) -> Frame {
         loop {
             let head = self.take(9).await;
@@ -127,7 +124,7 @@ impl Raw {
         }
     }
 
-    /// Returns the next frame of this kind. Skips others.
+    /// Skips frames of other kinds.
     pub(super) async fn next_of(&mut self, kind: u8) -> Frame {
         loop {
             let frame = self.next_frame().await;

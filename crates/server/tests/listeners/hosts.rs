@@ -5,7 +5,7 @@ use tidings_server::Hosts;
 
 use crate::support::{Raw, every_mover_without_broker};
 
-/// Returns a request that a lane parses, and one that hyper parses.
+/// A request that a lane parses, and one that hyper parses.
 fn requests(host: &str) -> [String; 2] {
     let head = |line: &str| format!("{line} HTTP/1.1\r\nHost: {host}\r\n");
     let chunked = "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n";

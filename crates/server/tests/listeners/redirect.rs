@@ -5,7 +5,8 @@ use tidings_server::{ServeBy, Server};
 
 use crate::support::{Raw, in_time};
 
-/// Returns the status and the location of the responses to these requests, through a TCP listener and a Unix socket.
+/// The status and the location of the responses to these requests over TCP. Asserts that a request through a Unix
+/// socket is not redirected.
 async fn answers(serve_by: ServeBy, port: u16, requests: &[String]) -> Vec<(u16, String)> {
     let server = Server::builder(Hub::default()).serve_by(serve_by);
     let server = server.configure(|config| config.redirect_to_https = Some(port));

@@ -53,7 +53,7 @@ async fn a_browser_checks_the_name_and_a_page_without_tls_is_foreign() {
     }
 }
 
-/// Writes a new certificate and its key, and returns the certificate.
+/// Writes a new certificate and its key.
 fn write_pair(folder: &Path) -> CertificateDer<'static> {
     let signed = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     fs::write(folder.join("chain"), signed.cert.pem()).unwrap();

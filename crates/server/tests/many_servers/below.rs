@@ -273,7 +273,7 @@ fn stays(shape: Shape) -> bool {
     !is_answer(shape)
 }
 
-/// Returns a server with a reader that does not read and a quick one.
+/// A server with a reader that does not read and a quick one.
 async fn readers(case: &Case, policy: SlowPolicy) -> (Running, Follower, Follower) {
     let model = Model::default();
     let hub = hub(case, &model.way(), policy).await;

@@ -8,7 +8,7 @@ use super::model::Model;
 use super::plays::{every, every_way, is_answer, keeping, post};
 use crate::support::{Mover, Raw, Running, all_listed, eventually, masked};
 
-/// Sends a publish by request and one by message. Returns both connections.
+/// Sends a publish by request and one by message.
 async fn publish_twice(hub: &Running, mover: Mover) -> (Raw, Raw) {
     let mut request = Raw::connect(hub.address).await;
     request.send(post("t", "by a request")).await;

@@ -61,7 +61,6 @@ impl Default for Model {
 }
 
 impl Model {
-    /// Returns a new connection.
     pub(super) fn way(&self) -> Way {
         Way {
             model: self.clone(),
@@ -117,7 +116,7 @@ impl Stream {
         self.epoch.id(self.entries.len() as u64)
     }
 
-    /// Returns the notifications in `(after, upto]`.
+    /// The notifications in `(after, upto]`.
     fn between(&self, after: u64, upto: u64) -> impl Iterator<Item = Stored> {
         let upto = upto.min(self.head().seq);
         (after.max(self.floor) + 1..=upto).filter_map(|seq| {
@@ -128,12 +127,10 @@ impl Stream {
 }
 
 impl Way {
-    /// Returns a hub that uses this connection.
     pub(super) async fn hub(&self, config: HubConfig) -> Hub {
         Hub::connect(Arc::new(self.clone()), config).await.unwrap()
     }
 
-    /// Returns a server of a hub that uses this connection.
     pub(super) async fn running(&self, mover: Mover, config: HubConfig) -> Running {
         Running::start(mover.config_of(self.hub(config).await)).await
     }

@@ -14,7 +14,7 @@ const TEXT: u8 = 0x81;
 const PING: u8 = 0x89;
 const CLOSE: u8 = 0x88;
 
-/// Returns a configuration with a short deadline, for publishes that the broker does not respond.
+/// A short deadline, for publishes to which the broker does not respond.
 fn impatient() -> HubConfig {
     HubConfig::default().publish_deadline(Duration::from_secs(1))
 }
@@ -30,7 +30,6 @@ async fn socket(case: &Case, hub: &Running) -> Raw {
     socket
 }
 
-/// Returns the code of a close frame.
 fn code((first, payload): &(u8, Vec<u8>)) -> u16 {
     assert_eq!(*first, CLOSE, "{payload:?}");
     u16::from_be_bytes([payload[0], payload[1]])

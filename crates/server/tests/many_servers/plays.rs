@@ -29,7 +29,7 @@ pub(super) fn every(scenario: impl AsyncFn(&Case)) {
     among(&cases(&WAYS, |_| true), &scenario);
 }
 
-/// Plays a scenario with the model for the transports with a shape for which `fits` returns `true`.
+/// Plays a scenario with the model for the transports whose shape fits.
 pub(super) fn every_shaped(fits: impl Fn(Shape) -> bool, scenario: impl AsyncFn(&Case)) {
     among(&cases(&WAYS, fits), &scenario);
 }
@@ -65,12 +65,10 @@ pub(super) fn is_answer(shape: Shape) -> bool {
     matches!(shape, Shape::Answer { .. })
 }
 
-/// Returns a configuration with this retention.
 pub(super) fn keeping(entries: usize) -> HubConfig {
     HubConfig::default().retention(Retention::default().entries(entries))
 }
 
-/// Returns a request that publishes.
 pub(super) fn post(topic: &str, body: &str) -> String {
     let length = body.len();
     format!("POST /topics/{topic} HTTP/1.1\r\nHost: hub\r\nContent-Length: {length}\r\n\r\n{body}")

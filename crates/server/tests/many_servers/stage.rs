@@ -24,7 +24,7 @@ pub(super) enum Own {
 }
 
 impl Shared {
-    /// Returns a new stream of the broker that all tests share.
+    /// A new stream of the broker that all tests share.
     pub(super) fn new(broker: Broker, messages: Option<u64>) -> Self {
         Self::at(broker, broker.url(), messages)
     }

@@ -78,15 +78,11 @@ impl Client {
         TokioIo::new(stream)
     }
 
-    /// Returns the origin of the pages that the proxy serves.
     pub(crate) fn origin(&self) -> String {
         format!("https://{NAME}:{}", self.address.port())
     }
 
-    /// Sends a request and returns the head of its response.
-    ///
-    /// # Errors
-    /// Returns an error if the connection or the request fails.
+    /// Sends a request and waits for the head of its response.
     async fn send(&self, mut request: Request<Body>) -> hyper::Result<Response<Incoming>> {
         let path = request.uri().to_string();
         let host = format!("{NAME}:{}", self.address.port());
@@ -121,7 +117,7 @@ impl Client {
         self.send(request.body(Full::from(body).boxed()).unwrap()).await.unwrap()
     }
 
-    /// Opens a WebSocket. Returns `None` if the proxy does not support that.
+    /// Opens a WebSocket. `None` if the proxy does not support that.
     pub(crate) async fn websocket(&self, path: &str) -> Option<Socket> {
         let mut request = Request::builder()
             .uri(path)
@@ -148,7 +144,7 @@ impl Client {
     }
 }
 
-/// Returns the body up to this text. Panics if it ends before.
+/// Reads the body up to this text. Panics if it ends before.
 pub(crate) async fn until(response: &mut Response<Incoming>, text: &str) -> String {
     let mut body = Vec::new();
     let reading = async {

@@ -19,8 +19,8 @@ impl Config {
         self.folder.path().join(name)
     }
 
-    /// Returns a configuration of the documentation with the files, the port and the server of this test. `index` is
-    /// that of the block below the heading.
+    /// A configuration of the documentation with the files, the port and the server of this test. `index` is that of
+    /// the block below the heading.
     fn documented(&self, heading: &str, index: usize) -> String {
         let folder = self.folder.path().to_str().unwrap();
         let (port, server) = (self.address.port().to_string(), self.server.to_string());
@@ -80,7 +80,7 @@ impl Config {
         replace(&replace(&config, &bind, ""), "    http-response del-header Keep-Alive\n", "")
     }
 
-    /// Returns the first configuration of HAProxy with this line for the server.
+    /// The first configuration of HAProxy with this line for the server.
     fn haproxy_by(&self, server: &str) -> String {
         let config = self.haproxy();
         let (rest, _) = config.split_once("    server tidings1").unwrap();
@@ -124,7 +124,7 @@ fn replace(config: &str, from: &str, to: &str) -> String {
     config.replace(from, to)
 }
 
-/// Returns a block of `docs/operations.md` below a heading.
+/// A block of `docs/operations.md` below a heading.
 fn documented(heading: &str, index: usize) -> String {
     let text = include_str!("../../../../docs/operations.md");
     let (_, section) = text.split_once(&format!("\n### {heading}\n")).expect("the heading");

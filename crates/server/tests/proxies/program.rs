@@ -34,7 +34,7 @@ pub(crate) fn nginx() -> Program {
     Program { name: "nginx", version: "-v", arguments, prefix: "/tidings", module: None }
 }
 
-/// Returns nginx with its module for TCP. It is of Debian's package `libnginx-mod-stream`.
+/// nginx with its module for TCP, which is in Debian's package `libnginx-mod-stream`.
 pub(crate) fn nginx_stream() -> Program {
     Program { prefix: "", module: Some("/usr/lib/nginx/modules/ngx_stream_module.so"), ..nginx() }
 }
@@ -90,7 +90,7 @@ impl Program {
         has_module && command.status().is_ok_and(|status| status.success())
     }
 
-    /// Starts it before a server with this configuration, and returns it once it accepts connections.
+    /// Starts it in front of a server with this configuration, and waits until it accepts connections.
     pub(crate) async fn start(
         &self,
         files: Files,

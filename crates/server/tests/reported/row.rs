@@ -40,8 +40,7 @@ pub(super) struct Seen {
     pub(super) published: u64,
 }
 
-/// Returns a row that sends nothing yet. `report` is the public report, as `owner/repository#number` or the section
-/// of an RFC.
+/// A row that sends nothing yet. `report` is the public report, as `owner/repository#number` or the section of an RFC.
 pub(super) fn row(name: impl Into<String>, report: &'static str) -> Row {
     Row {
         name: name.into(),

@@ -32,7 +32,7 @@ pub(crate) type Sender = http2::SendRequest<Body>;
 /// How many bytes of one stream, and of all streams, the bridge reads ahead of its clients.
 const WINDOWS: (u32, u32) = (1 << 16, 1 << 22);
 
-/// Connects by HTTP/2 with prior knowledge. Returns once the settings of the server have arrived.
+/// Connects by HTTP/2 with prior knowledge, and waits until the settings of the server have arrived.
 pub(crate) async fn connect(address: SocketAddr) -> Sender {
     let stream = TcpStream::connect(address).await.unwrap();
     begin(stream, &format!("http://{address}")).await.unwrap()
@@ -142,7 +142,6 @@ impl Bridge {
     }
 }
 
-/// Returns the `101` for the client.
 fn switched(mut headers: HeaderMap, key: Option<HeaderValue>) -> Response<Body> {
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
@@ -154,14 +153,13 @@ fn switched(mut headers: HeaderMap, key: Option<HeaderValue>) -> Response<Body> 
     response
 }
 
-/// Returns the target with the scheme and the host of the request.
 fn target(request: &Parts) -> Result<Uri, http::Error> {
     let host = request.headers.get(header::HOST).map(HeaderValue::as_bytes).unwrap_or_default();
     let path = request.uri.path_and_query().map_or("/", |path| path.as_str());
     Uri::builder().scheme("https").authority(host).path_and_query(path).build()
 }
 
-/// Returns `true` if the client upgrades to WebSocket. A request of the suite may have the headers of every transport.
+/// A request of the suite may have the headers of every transport. Then its query names the transport.
 fn is_websocket(request: &Parts) -> bool {
     let names_another = request.uri.query().is_some_and(|query| {
         query.split('&').any(|pair| pair.starts_with("transport=") && pair != "transport=websocket")

@@ -27,7 +27,7 @@ pub(crate) struct Brokers {
 static STARTED: Mutex<Weak<Brokers>> = Mutex::new(Weak::new());
 
 impl Brokers {
-    /// Returns the brokers. Starts them if they do not run.
+    /// Starts the brokers if they do not run.
     pub(crate) fn started() -> Arc<Self> {
         let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(brokers) = started.upgrade() {
@@ -46,20 +46,19 @@ impl Brokers {
 }
 
 impl Broker {
-    /// Returns a hub over a new stream.
+    /// A hub over a new stream.
     pub(crate) async fn hub(self, config: HubConfig) -> Hub {
         static STREAMS: AtomicUsize = AtomicUsize::new(0);
         let name = format!("stream-{}", STREAMS.fetch_add(1, Ordering::Relaxed));
         self.hub_on(&name, config).await
     }
 
-    /// Returns a hub over this stream, which keeps as many messages as the hub retains.
+    /// A hub over this stream, which keeps as many messages as the hub retains.
     pub(crate) async fn hub_on(self, stream: &str, config: HubConfig) -> Hub {
         let messages = Some(config.retention.entries as u64);
         hub_at(&self.url(), stream, messages, config).await
     }
 
-    /// Returns the URL of the broker that the tests share.
     pub(crate) fn url(self) -> Url {
         let brokers = STARTED.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
         let brokers = brokers.expect("the test has started them");
@@ -70,7 +69,7 @@ impl Broker {
     }
 }
 
-/// Returns a hub over this stream of a broker. A new stream keeps this number of messages.
+/// A hub over this stream of a broker. A new stream keeps this number of messages.
 pub(crate) async fn hub_at(
     broker: &Url,
     stream: &str,

@@ -47,23 +47,22 @@ const HTTP2: Mover = Mover::of(Way::Http2);
 const MOUNTS: &[Mover] =
     &[Mover::of(Way::Axum), Mover::of(Way::AxumToLanes), Mover::of(Way::Hyper)];
 
-/// Returns the transports of every server with default settings. [`Mover::SESSION`] has one more.
+/// The transports of every server with default settings. [`Mover::SESSION`] has one more.
 pub(crate) fn all_listed() -> Vec<Listed> {
     transports().into_iter().filter(|listed| !is_session(listed)).collect()
 }
 
-/// Returns `true` for WebTransport, which needs a listener with TLS, and HTTP/3.
+/// WebTransport needs a listener with TLS, and HTTP/3.
 pub(super) fn is_session(listed: &Listed) -> bool {
     listed.server.name() == "webtransport"
 }
 
-/// Returns the case of WebTransport if it is compiled.
+/// The case of WebTransport, if it is compiled.
 fn sessions() -> Vec<Case> {
     let case = |listed| Case { listed, mover: Mover::SESSION };
     transports().into_iter().filter(is_session).map(case).collect()
 }
 
-/// Returns every transport by these movers.
 fn cases_of(movers: &[Mover]) -> Vec<Case> {
     let cases = |listed: Listed| {
         movers.iter().map(move |&mover| Case { listed: listed.clone(), mover }).collect::<Vec<_>>()
@@ -71,7 +70,7 @@ fn cases_of(movers: &[Mover]) -> Vec<Case> {
     all_listed().into_iter().flat_map(cases).collect()
 }
 
-/// Returns every transport by every mover.
+/// Every transport by every mover besides the mounts.
 pub(crate) fn cases() -> Vec<Case> {
     [cases_of(&[MOVERS, TLS, &[SERVICE, HTTP2]].concat()), sessions()].concat()
 }
@@ -110,7 +109,7 @@ pub(crate) fn every_without_broker(scenario: impl AsyncFn(&Case)) {
     among(&cases.collect::<Vec<_>>(), &scenario);
 }
 
-/// Plays a scenario for the cases whose response has a shape for which `fits` returns `true`.
+/// Plays a scenario for the cases whose response has a shape that fits.
 pub(crate) fn every_shaped(fits: impl Fn(Shape) -> bool, scenario: impl AsyncFn(&Case)) {
     let cases: Vec<Case> = cases().into_iter().filter(|case| fits(case.shape())).collect();
     among(&cases, &scenario);
@@ -178,17 +177,15 @@ pub(crate) fn among(cases: &[Case], scenario: &impl AsyncFn(&Case)) {
 }
 
 impl Case {
-    /// Returns the name of the case for panics.
     pub(crate) fn name(&self) -> String {
         format!("{} by the {:?}", self.transport(), self.mover)
     }
 
-    /// Returns the name of the transport.
     pub(crate) fn transport(&self) -> &'static str {
         self.listed.server.name()
     }
 
-    /// Returns a configuration for this mover, with a short drain.
+    /// A configuration for this mover, with a short drain.
     pub(crate) async fn config(&self, hub: HubConfig) -> Setup {
         self.mover.config(hub).await
     }
@@ -198,7 +195,7 @@ impl Case {
         Running::start(self.config(HubConfig::default()).await).await
     }
 
-    /// Returns a request that this transport accepts. It has the headers that any of the transports requires.
+    /// A request that this transport accepts. It has the headers that any of the transports requires.
     pub(crate) fn request(&self, filters: &str, query: &str) -> String {
         format!(
             "GET /topics/{filters}?transport={}{query} HTTP/1.1\r\nHost: hub\r\n\
@@ -208,7 +205,6 @@ impl Case {
         )
     }
 
-    /// Returns the shape of this transport's response.
     pub(crate) fn shape(&self) -> Shape {
         if self.is_session() {
             return Shape::Upgrade;
@@ -224,12 +220,12 @@ impl Case {
         self.listed.server.accept(&request, &subscribe).unwrap().shape
     }
 
-    /// Returns `true` for WebTransport. Scenarios that write requests byte by byte leave it out.
+    /// Scenarios that write requests byte by byte leave out WebTransport.
     pub(crate) fn is_session(&self) -> bool {
         is_session(&self.listed)
     }
 
-    /// Returns `true` if a client of this transport polls, so that it has a seat only during a request.
+    /// A client that polls has a seat only during a request.
     pub(crate) fn polls(&self) -> bool {
         matches!(self.shape(), Shape::Answer { .. })
     }

@@ -16,8 +16,7 @@ impl Follower {
         Self(arrivals)
     }
 
-    /// Returns a follower that reads ahead, so that a polling client holds its poll before the test waits for an
-    /// arrival.
+    /// Reads ahead, so that a polling client holds its poll before the test waits for an arrival.
     pub(crate) fn reading(self) -> Self {
         let (sender, mut receiver) = mpsc::channel(4096);
         tokio::spawn(async move {
@@ -37,17 +36,17 @@ impl Follower {
         Self(stream::poll_fn(move |context| receiver.poll_recv(context)).boxed())
     }
 
-    /// Returns what comes next, or `None` at the end of the connection.
+    /// `None` at the end of the connection.
     pub(crate) async fn next(&mut self) -> Option<Result<Arrival, ClientError>> {
         timeout(PATIENCE, self.0.next()).await.expect("nothing arrived")
     }
 
-    /// Returns the next arrival. Panics at the end of the connection and at an error.
+    /// The next arrival. Panics at the end of the connection and at an error.
     pub(crate) async fn arrival(&mut self) -> Arrival {
         self.next().await.expect("the connection ended").unwrap()
     }
 
-    /// Returns the next arrival that is not a heartbeat.
+    /// The next arrival that is not a heartbeat.
     pub(crate) async fn news(&mut self) -> Arrival {
         let news = async {
             loop {
@@ -75,8 +74,8 @@ impl Follower {
         }
     }
 
-    /// Returns the next gap up to `resume`. It may come as two gaps, because a server finds out what its broker has
-    /// evicted only by a replay.
+    /// The next gap up to `resume`. It may come as two gaps, because a server finds out what its broker has evicted
+    /// only by a replay.
     pub(crate) async fn whole_gap(&mut self, resume: u64) -> Gap {
         let gap = self.gap().await;
         if gap.resume.seq == resume {
@@ -87,14 +86,13 @@ impl Follower {
         Gap { missed: gap.missed, ..gap.joined(next) }
     }
 
-    /// Returns the sequence number and the text of the next notification.
+    /// The sequence number and the text of the next notification.
     pub(crate) async fn text(&mut self) -> (u64, String) {
         let received = self.notification().await;
         let text = String::from_utf8(received.payload.to_vec()).unwrap();
         (received.id.expect("our clients receive ids").seq, text)
     }
 
-    /// Returns the sequence numbers of the next notifications.
     pub(crate) async fn seqs(&mut self, number: usize) -> Vec<u64> {
         let mut seqs = Vec::new();
         while seqs.len() < number {
@@ -104,7 +102,7 @@ impl Follower {
     }
 
     /// Reads up to this notification. Asserts that each notification follows the one before it, or that there is a gap
-    /// between them. The filters of the follower must match all entries. Returns the gaps.
+    /// between them. The filters of the follower must match all entries.
     pub(crate) async fn read_up_to(&mut self, last: Id, mut at: u64) -> Vec<Gap> {
         let mut gaps = Vec::new();
         while at < last.seq {

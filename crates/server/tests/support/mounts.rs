@@ -24,7 +24,7 @@ use tower_service::Service;
 /// How long a mount's server waits for its clients at the end.
 const FAREWELL: Duration = Duration::from_secs(10);
 
-/// Returns a mount with the parts of this configuration that are about topics.
+/// A mount with the parts of this configuration that are about topics.
 fn mount(config: &Config) -> Mount {
     let mount = Mount::new(config.hub.clone())
         .authorizer(config.authorizer.clone())
@@ -88,7 +88,7 @@ pub(super) async fn serve_hyper(
     serve_by(AtTopics(mount(&config)), listener, config, stopped).await
 }
 
-/// Returns a service with a mount at every path, except that `/topics` publishes many.
+/// A mount at every path, except that `/topics` publishes many.
 #[derive(Clone)]
 struct AtTopics(Mount);
 

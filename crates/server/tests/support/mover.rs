@@ -65,7 +65,7 @@ impl DerefMut for Setup {
 }
 
 impl Setup {
-    /// Returns a server of tidings without a listener.
+    /// A server of tidings without a listener.
     pub(crate) fn server(self) -> Server {
         let Self { config, way } = self;
         let serve_by = match way {
@@ -92,22 +92,20 @@ impl Mover {
         Self { way, broker: None }
     }
 
-    /// Returns `true` if clients of this mover are clients of TLS for the server.
+    /// The clients connect to a forwarder or a bridge, which is the client of TLS.
     pub(crate) fn is_tls(self) -> bool {
         matches!(self.way, Way::TlsLane | Way::TlsStream | Way::Http2)
     }
 
-    /// Returns `true` if the server is reached by HTTP/2.
     pub(crate) fn is_http2(self) -> bool {
         self.way == Way::Http2
     }
 
-    /// Returns this mover with a broker for its hub.
     pub(crate) const fn over(self, broker: Broker) -> Self {
         Self { way: self.way, broker: Some(broker) }
     }
 
-    /// Returns a configuration with a new hub, over the broker of this mover if it has one.
+    /// A configuration with a new hub, over the broker of this mover if it has one.
     pub(crate) async fn config(self, hub: HubConfig) -> Setup {
         let hub = match self.broker {
             None => Hub::new(hub),
@@ -116,7 +114,6 @@ impl Mover {
         self.config_of(hub)
     }
 
-    /// Returns a configuration for an existing hub.
     pub(crate) fn config_of(self, hub: Hub) -> Setup {
         let mut config = Config::new(hub);
         config.workers = NonZeroUsize::new(2).unwrap();

@@ -36,13 +36,13 @@ impl Raw {
         Self { stream: socket.connect(address).await.unwrap(), read: Vec::new() }
     }
 
-    /// Sends a `GET` on a new connection, and returns the response.
+    /// Sends a `GET` on a new connection.
     pub(crate) async fn get(address: SocketAddr, path: &str) -> Answer {
         let request = format!("GET {path} HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n");
         Self::request(address, request).await
     }
 
-    /// Sends a request on a new connection, and returns the response.
+    /// Sends a request on a new connection.
     pub(crate) async fn request(address: SocketAddr, request: impl AsRef<[u8]>) -> Answer {
         let mut raw = Self::connect(address).await;
         raw.send(request).await;
@@ -72,7 +72,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
         let _ = sent.expect("the server reads");
     }
 
-    /// Returns the next response, which must have a length.
+    /// The next response, which must have a length.
     pub(crate) async fn answer(&mut self) -> Answer {
         let mut answer = self.head().await;
         let length = answer.header("content-length").expect("a length").parse().unwrap();
@@ -80,7 +80,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
         answer
     }
 
-    /// Returns the next head.
     pub(crate) async fn head(&mut self) -> Answer {
         let head = String::from_utf8(self.until(b"\r\n\r\n").await).unwrap();
         let status = head.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3));
@@ -88,7 +87,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
         Answer { status, head, body: Vec::new() }
     }
 
-    /// Returns everything up to `end`, including it.
+    /// Everything up to `end`, including it.
     pub(crate) async fn until(&mut self, end: &[u8]) -> Vec<u8> {
         let deadline = Instant::now() + PATIENCE;
         let mut seen = 0;
@@ -104,7 +103,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
         }
     }
 
-    /// Returns this many bytes.
     pub(crate) async fn take(&mut self, length: usize) -> Vec<u8> {
         let deadline = Instant::now() + PATIENCE;
         while self.read.len() < length {
@@ -115,7 +113,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
         std::mem::replace(&mut self.read, rest)
     }
 
-    /// Returns the first byte and the payload of the next WebSocket frame (RFC 6455, section 5.2).
+    /// The first byte and the payload of the next WebSocket frame (RFC 6455, section 5.2).
     pub(crate) async fn frame(&mut self) -> (u8, Vec<u8>) {
         let head = self.take(2).await;
         assert_eq!(head[1] & 0x80, 0, "frames of a server are not masked");
@@ -127,7 +125,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
         (head[0], self.take(length as usize).await)
     }
 
-    /// Returns the payloads of all frames up to the close frame, and its code.
+    /// The payloads of all frames up to the close frame, and its code.
     pub(crate) async fn frames_to_close(&mut self) -> (Vec<String>, u16) {
         let mut payloads = Vec::new();
         loop {
@@ -138,7 +136,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
         }
     }
 
-    /// Returns everything up to the end of the connection, however it ends.
+    /// Everything up to the end of the connection, however it ends.
     pub(crate) async fn rest(mut self) -> Vec<u8> {
         // Heartbeats come for as long as the connection is open.
         let deadline = Instant::now() + PATIENCE;
@@ -191,7 +189,6 @@ impl Answer {
         answers
     }
 
-    /// Returns `true` if the connection ends with this response.
     pub(crate) fn is_last(&self) -> bool {
         self.header("connection") == Some("close")
     }
@@ -211,7 +208,7 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// Returns the status and the code of a rejection. Asserts that it has a message.
+    /// The status and the code of a rejection. Asserts that it has a message.
     pub(crate) fn rejection(&self) -> (u16, String) {
         let error = &self.json()["error"];
         assert_eq!(self.header("content-type"), Some("application/json"), "{self:?}");
@@ -240,7 +237,7 @@ fn dechunked<'a>(mut bytes: &'a [u8], body: &mut Vec<u8>) -> &'a [u8] {
     &[]
 }
 
-/// Returns a frame of a client, masked with zeros. The payload must be shorter than 126 bytes.
+/// A frame of a client, masked with zeros. The payload must be shorter than 126 bytes.
 pub(crate) fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     assert!(payload.len() < 126, "the payload is short");
     let mut frame = vec![first, 0x80 | payload.len() as u8, 0, 0, 0, 0];

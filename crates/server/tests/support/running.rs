@@ -123,7 +123,6 @@ impl Running {
         format!("http://{}/topics/{filters}", self.address).parse().unwrap()
     }
 
-    /// Returns the target of a client of this transport.
     pub(crate) fn target(&self, listed: &Listed, filters: &str) -> Target {
         match &self.sessions {
             Some(sessions) if is_session(listed) => sessions.target(filters),
@@ -217,7 +216,7 @@ impl Running {
         connected.expect("it never connected").map(Follower::new)
     }
 
-    /// Returns the value of a gauge or counter of `GET /metrics`, or 0 if it does not exist yet.
+    /// The value of a gauge or counter of `GET /metrics`, or 0 if it does not exist yet.
     pub(crate) async fn metric(&self, name: &str) -> i64 {
         let text = Raw::get(self.address, "/metrics").await.text();
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));

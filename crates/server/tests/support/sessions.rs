@@ -26,7 +26,6 @@ impl Sessions {
     }
 }
 
-/// Returns options that trust this certificate.
 #[cfg(feature = "webtransport")]
 pub(crate) fn trusting(pem: &str) -> ConnectOptions {
     let tls = tidings_transport::client::Tls::with_authorities(pem.as_bytes()).unwrap();
@@ -38,7 +37,7 @@ pub(crate) fn trusting(_: &str) -> ConnectOptions {
     panic!("there is no client of WebTransport")
 }
 
-/// Returns a listener at a port that is free for UDP too.
+/// A listener at a port that is free for UDP too.
 pub(crate) fn free_for_both() -> TcpListener {
     loop {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -36,7 +36,6 @@ impl Certificate {
         Self { tls, der, pem: signed.cert.pem(), key }
     }
 
-    /// Returns the configuration of a server that accepts only HTTP/1.1.
     pub(crate) fn tls_of_http1(&self) -> Tls {
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
@@ -48,13 +47,12 @@ impl Certificate {
         Tls::from_config(config)
     }
 
-    /// Returns the configuration of a client that speaks HTTP/1.1 by this version of TLS.
     pub(crate) fn client(&self, version: &'static SupportedProtocolVersion) -> ClientConfig {
         client_that_trusts(self.der.clone(), version)
     }
 }
 
-/// Returns the configuration of a client that trusts this certificate, and speaks HTTP/1.1 by this version of TLS.
+/// The configuration of a client that trusts this certificate, and speaks HTTP/1.1 by this version of TLS.
 pub(crate) fn client_that_trusts(
     certificate: CertificateDer<'static>,
     version: &'static SupportedProtocolVersion,

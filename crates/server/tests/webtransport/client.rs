@@ -71,7 +71,7 @@ impl Lines {
         Self { stream, read: Vec::new() }
     }
 
-    /// Returns the next line. Panics at the end of the stream.
+    /// The next line. Panics at the end of the stream.
     pub(super) async fn next(&mut self) -> Value {
         loop {
             if let Some(end) = self.read.iter().position(|&byte| byte == b'\n') {
@@ -85,7 +85,7 @@ impl Lines {
         }
     }
 
-    /// Returns the next line that is not a heartbeat.
+    /// The next line that is not a heartbeat.
     pub(super) async fn news(&mut self) -> Value {
         loop {
             let line = self.next().await;
@@ -103,7 +103,7 @@ pub(super) async fn send(session: &Session, message: &[u8]) {
     stream.finish().unwrap();
 }
 
-/// Waits until the session is closed, and returns the code and the reason.
+/// Waits for the code and the reason with which the session is closed.
 pub(super) async fn closed(session: &Session) -> (u32, String) {
     match timeout(PATIENCE, session.closed()).await.expect("the session is closed") {
         SessionError::WebTransportError(WebTransportError::Closed(code, reason)) => (code, reason),
