@@ -42,7 +42,7 @@ fn put(file: &str, bytes: &[u8]) -> io::Result<()> {
     fs::write(out.join(format!("{file}.gz")), gzip.finish()?)
 }
 
-/// Returns the FNV-1a hash. It only has to distinguish the versions of a file, which no attacker can choose.
+/// The FNV-1a hash. It only has to distinguish the versions of a file, which no attacker can choose.
 fn hash(bytes: &[u8]) -> String {
     let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)

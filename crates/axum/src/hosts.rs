@@ -24,7 +24,7 @@ use tidings_transport::{Hosts, Rejection};
 /// ```
 ///
 /// # Errors
-/// Returns a `421` if the host is not a name of the server.
+/// Fails with a `421` if the host is not a name of the server.
 pub async fn check_host(
     State((hosts, listener)): State<(Hosts, SocketAddr)>,
     request: Request,

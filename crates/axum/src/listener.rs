@@ -1,4 +1,4 @@
-//! A listener whose connections end if their client stops reading.
+//! A listener whose connections end when their client stops reading.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use axum::serve::Listener;
 use tidings_transport::mount::WriteDeadline;
 use tokio::net::{TcpListener, TcpStream};
 
-/// A listener for [`axum::serve()`]. It ends a connection if a write makes no progress within a deadline.
+/// A listener for [`axum::serve()`]. It ends a connection on which a write makes no progress within a deadline.
 ///
 /// A [`Mount`](crate::Mount) ends a stream whose client reads nothing, and frees the client's seat. It cannot end the
 /// connection, which axum would keep until the operating system ends it. This listener ends it.
@@ -34,8 +34,8 @@ impl Listener for WriteDeadlineListener {
     type Io = WriteDeadline<TcpStream>;
     type Addr = SocketAddr;
 
-    /// Accepts the next connection. It tries again at once if a connection fails, and after one second if another error
-    /// occurs, such as too many open files.
+    /// Accepts the next connection. It tries again at once if a connection fails, and after one second for any other
+    /// error, such as too many open files.
     async fn accept(&mut self) -> (Self::Io, SocketAddr) {
         let (socket, address) = Listener::accept(&mut self.listener).await;
         // If this fails, the connection is broken, and its first read returns an error.

@@ -26,7 +26,7 @@ const GRACE: Duration = Duration::from_secs(5);
 /// tasks.
 ///
 /// # Errors
-/// Returns an error if the listener fails.
+/// Fails if the listener fails.
 pub async fn serve(
     listener: TcpListener,
     app: Router,

@@ -40,7 +40,7 @@ impl Subscribe {
 }
 
 impl<S: Send + Sync> FromRequest<S> for Subscribe {
-    /// A `400` if the filters are malformed.
+    /// A `400` for malformed filters.
     type Rejection = Rejection;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Rejection> {

@@ -8,8 +8,8 @@
 //! A fan-out writes the same bytes to a thousand sockets. The kernel does the same work for each write either way. A
 //! batch saves the cost of entering and leaving the kernel for each socket.
 //!
-//! [`Batch::new`] returns an error if the kernel has no io_uring, is older than 6.1, or does not permit its use, as in
-//! many containers. The caller should then use one `write` for each socket.
+//! [`Batch::new`] fails if the kernel has no io_uring, is older than 6.1, or does not permit its use, as in many
+//! containers. The caller should then use one `write` for each socket.
 //!
 //! ```
 //! use std::io::Read;

@@ -35,8 +35,8 @@ impl Batch {
     /// Creates a ring for this thread. The kernel shares about 20 KiB of memory with it.
     ///
     /// # Errors
-    /// Returns an error if the kernel's io_uring is missing, has no sends, or may not be used. The caller should then
-    /// write to each socket separately.
+    /// Fails if the kernel's io_uring is missing, has no sends, or may not be used. The caller should then write to
+    /// each socket separately.
     pub fn new() -> io::Result<Self> {
         let ring = IoUring::builder()
             .setup_single_issuer()
@@ -85,7 +85,7 @@ impl Batch {
         }
     }
 
-    /// Submits at most [`SENDS`] sends. Returns when the kernel has completed all of them.
+    /// Submits at most [`SENDS`] sends, and waits until the kernel has completed all of them.
     fn send_portion(&mut self, sends: &[(BorrowedFd<'_>, &[u8])]) {
         self.results.clear();
         self.results.resize(sends.len(), OPEN);
@@ -135,7 +135,7 @@ fn abort(why: &str) -> ! {
     std::process::abort();
 }
 
-/// Returns `true` if the call may succeed when it is repeated: it was interrupted, or the kernel lacked resources.
+/// Whether the call may succeed when it is repeated: it was interrupted, or the kernel lacked resources.
 fn is_temporary(error: &io::Error) -> bool {
     use rustix::io::Errno;
     let temporary = [Errno::INTR, Errno::AGAIN, Errno::BUSY, Errno::NOMEM];
@@ -164,7 +164,7 @@ mod tests {
 
     use super::*;
 
-    /// Returns `None` if the kernel does not permit io_uring. The test then has nothing to check.
+    /// `None` if the kernel does not permit io_uring. The test then has nothing to check.
     fn batch() -> Option<Batch> {
         Batch::new().inspect_err(|error| eprintln!("no io_uring here: {error}")).ok()
     }

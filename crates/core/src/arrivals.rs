@@ -32,10 +32,7 @@ impl Arrivals {
         Self { tail, ended: None }
     }
 
-    /// Waits for a message and returns it with all others that have arrived, at most a batch.
-    ///
-    /// # Errors
-    /// Returns an error if the tail has ended.
+    /// Waits for a message, and takes all others that have arrived, at most a batch. Fails if the tail has ended.
     pub(crate) async fn next(&mut self) -> Result<Vec<Stored>, BrokerError> {
         if let Some(ended) = self.ended.take() {
             return Err(ended);

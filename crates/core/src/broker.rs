@@ -24,9 +24,8 @@ pub trait Broker: fmt::Debug + Send + Sync + 'static {
     /// earlier one.
     ///
     /// # Errors
-    /// Returns an error if the broker rejects the request or does not respond. If the future returns an error or is
-    /// dropped, the broker may or may not have stored the notification. To publish exactly once, retry with the same
-    /// key.
+    /// Fails if the broker rejects the request or does not respond. After an error, or if the future is dropped, the
+    /// broker may or may not have stored the notification. To publish exactly once, retry with the same key.
     fn publish(
         &self,
         notification: Notification,
@@ -37,14 +36,14 @@ pub trait Broker: fmt::Debug + Send + Sync + 'static {
     /// the tail has a new epoch, which is the same on every hub.
     ///
     /// # Errors
-    /// Returns an error if the broker rejects the request or does not respond.
+    /// Fails if the broker rejects the request or does not respond.
     fn tail(&self, start: Start) -> BoxFuture<'static, Result<Tail, BrokerError>>;
 
-    /// Reads the notifications in `(after, upto]` that match, within the budget. Returns the first one whatever its
+    /// Reads the notifications in `(after, upto]` that match, within the budget. The first one is read whatever its
     /// size.
     ///
     /// # Errors
-    /// Returns an error if the broker rejects the request or does not respond.
+    /// Fails if the broker rejects the request or does not respond.
     fn replay(
         &self,
         filters: &Filters,
@@ -78,7 +77,7 @@ pub struct Tail {
     /// The sequence number of the newest message that the broker has now, at least `after`.
     pub head: u64,
     /// The stored messages and then new ones, with increasing sequence numbers. The broker no longer has a message
-    /// whose number is skipped. The stream ends if the connection to the broker ends, with an error or without.
+    /// whose number is skipped. The stream ends with the connection to the broker, with or without an error.
     pub arrivals: BoxStream<'static, Result<Stored, BrokerError>>,
 }
 
@@ -150,7 +149,7 @@ pub enum BrokerError {
 }
 
 impl BrokerError {
-    /// Returns an error of the hub itself, such as a timeout or too many pending publishes.
+    /// An error of the hub itself, such as a timeout or too many pending publishes.
     pub(crate) fn away(problem: impl Into<String>) -> Self {
         Self::Away { broker: "the broker".to_owned(), problem: problem.into() }
     }

@@ -123,7 +123,7 @@ impl BrokerLink {
     }
 }
 
-/// Adds the messages of the tail to the log, and reconnects if the tail ends, until the hub is closed or dropped.
+/// Adds the messages of the tail to the log, and reconnects when the tail ends, until the hub is closed or dropped.
 async fn feed(
     log: Weak<Log>,
     is_connected: Arc<AtomicBool>,

@@ -27,12 +27,12 @@ pub struct HubConfig {
     pub max_payload: usize,
     /// How long a broker may take to store a notification. Then the publish fails. Default 5 s.
     pub publish_deadline: Duration,
-    /// How long a client waits for notifications that only the broker has, if the broker does not deliver them. Then
-    /// it is disconnected with [`Reason::Unavailable`](crate::Reason::Unavailable). Default 30 s.
+    /// How long a client waits for notifications that only the broker has and does not deliver. Then it is disconnected
+    /// with [`Reason::Unavailable`](crate::Reason::Unavailable). Default 30 s.
     pub replay_deadline: Duration,
 }
 
-/// How many notifications are retained, for clients that resume. If either limit is reached, the oldest notifications
+/// How many notifications are retained, for clients that resume. When either limit is reached, the oldest notifications
 /// are evicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -43,9 +43,9 @@ pub struct Retention {
     /// The maximum number of retained bytes. Default 64 MiB.
     ///
     /// Three quarters are for the notifications: payloads, topics, headers and about 0.6 kB for each. One quarter is
-    /// for their encoded copies, one for each format in use, which clients share. If copies take more than half of
-    /// that quarter, those of the oldest notifications are dropped. If there is no room for a copy, each client
-    /// encodes for itself. So the number of retained notifications does not depend on the formats of the readers.
+    /// for their encoded copies, one for each format in use, which clients share. When copies take more than half of
+    /// that quarter, those of the oldest notifications are dropped. If there is no room for a copy, each client encodes
+    /// for itself. So the number of retained notifications does not depend on the formats of the readers.
     pub bytes: usize,
 }
 

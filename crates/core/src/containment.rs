@@ -53,8 +53,8 @@ impl Filters {
     }
 }
 
-/// Returns `true` if the filter matches every topic that a filter of these tokens matches. There are infinitely many
-/// tokens, so only a wildcard covers a wildcard.
+/// Whether the filter matches every topic that a filter of these tokens matches. There are infinitely many tokens, so
+/// only a wildcard covers a wildcard.
 fn covers<'a>(filter: &Filter, mut tokens: impl Iterator<Item = &'a str>) -> bool {
     for wanted in filter.tokens() {
         match (wanted, tokens.next()) {

@@ -22,17 +22,16 @@ impl Copies {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Returns what a copy of this length counts, in bytes.
+    /// The bytes that a copy of this length counts.
     pub(crate) fn cost(length: usize) -> usize {
         length.saturating_add(FIXED)
     }
 
-    /// Returns `true` if there is room for a copy of this cost.
     pub(crate) fn has_room(&self, cost: usize) -> bool {
         self.bytes().saturating_add(cost) <= self.limit
     }
 
-    /// Counts a copy of this cost and returns `true`, if there is room for it.
+    /// Counts a copy of this cost if there is room for it.
     pub(crate) fn count(&self, cost: usize) -> bool {
         let before = self.bytes.fetch_add(cost, Ordering::Relaxed);
         let has_room = before.saturating_add(cost) <= self.limit;
@@ -46,7 +45,7 @@ impl Copies {
         self.bytes.fetch_sub(cost, Ordering::Relaxed);
     }
 
-    /// Returns `true` if more than half of the limit is used, so that old copies should be dropped.
+    /// More than half of the limit is used, so old copies should be dropped.
     pub(crate) fn are_many(&self) -> bool {
         self.bytes() > self.limit / 2
     }

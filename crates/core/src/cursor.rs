@@ -29,7 +29,7 @@ pub enum Kept {
     Broker,
 }
 
-/// How much one read returns at most. The first notification is returned whatever its size.
+/// The limits of one read. The first notification is read whatever its size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
     /// The maximum number of notifications.
@@ -78,7 +78,7 @@ impl Cursor {
         (Self::new(resume), Some(interest.gap(after, resume, reason)))
     }
 
-    /// Returns a cursor after this id, for a reader that already follows the log.
+    /// Creates a cursor after this id, for a reader that already follows the log.
     pub fn at(id: Id) -> Self {
         Self { at: id, is_new: false, snapshot_end: 0 }
     }
@@ -175,7 +175,7 @@ impl Cursor {
     }
 
     /// Moves a cursor in a snapshot to before the first retained entry, or to the end of the snapshot if that comes
-    /// first. Does so if nothing was read yet, or if no evicted entry after the cursor was the newest of its topic.
+    /// first. Does so if nothing was read yet, or no evicted entry after the cursor was the newest of its topic.
     /// Returns `true` if it has moved.
     fn pass_over_superseded(&mut self, log: &Log) -> bool {
         let from = Snapshot { after: self.at, upto: self.snapshot_end };
@@ -186,16 +186,15 @@ impl Cursor {
         reached.is_some()
     }
 
-    /// If the cursor is in a snapshot, removes from these entries of the broker those that are not the newest of
-    /// their topic.
+    /// If the cursor is in a snapshot, removes from these entries of the broker those that are not the newest of their
+    /// topic.
     pub(crate) fn remove_superseded(&self, log: &Log, found: &mut Vec<Arc<Entry>>) {
         if self.is_in_snapshot() {
             log.remove_superseded(found, self.snapshot_end);
         }
     }
 
-    /// Returns the event for a slow reader whose next entries were evicted: a gap or a goodbye, as its [`SlowPolicy`]
-    /// decides.
+    /// The event for a slow reader whose next entries were evicted: a gap or a goodbye, as its [`SlowPolicy`] decides.
     fn lag_event(&mut self, log: &Log, interest: &Interest, resume: Id) -> Event {
         let resume = match interest.slow {
             SlowPolicy::Disconnect => return Event::Goodbye(Reason::TooSlow),
@@ -210,7 +209,7 @@ impl Cursor {
         self.skip_to(interest, resume, GapReason::Lagged)
     }
 
-    /// Moves to `resume`, because the entries before it are gone, and returns the gap.
+    /// Moves to `resume` with a gap, because the entries before it are gone.
     pub(crate) fn skip_to(&mut self, interest: &Interest, resume: Id, reason: GapReason) -> Event {
         let reason = match reason {
             GapReason::Evicted if !self.is_new => GapReason::Lagged,

@@ -17,11 +17,11 @@ pub(crate) struct DedupWindow {
 /// How long a key is kept, as by JetStream's default.
 const WINDOW: Duration = Duration::from_secs(120);
 
-/// The maximum number of keys. They take 20 to 40 MB if each has the full length.
+/// The maximum number of keys. With the full length, they take 20 to 40 MB.
 const MAX_KEYS: usize = 65_536;
 
 impl DedupWindow {
-    /// Returns the sequence number that was published with this key. If there is none, stores `seq` and returns `None`.
+    /// Looks up the sequence number that was published with this key. If there is none, stores `seq`.
     pub(crate) fn get_or_insert(&mut self, key: IdempotencyKey, seq: u64) -> Option<u64> {
         let now = Instant::now();
         self.expire(now);

@@ -41,10 +41,10 @@ pub struct Entry {
 
 /// The bytes that an entry counts in the [`Copies`] of its log. Dropping it subtracts them.
 struct Share {
-    /// `None` if the entry is not in a log. Then its copies are not counted.
+    /// `None` for an entry that is not in a log. Its copies are not counted.
     copies: Option<Arc<Copies>>,
     counted: AtomicUsize,
-    /// If `true`, no further copies are kept.
+    /// No further copies are kept.
     is_old: AtomicBool,
 }
 
@@ -62,19 +62,19 @@ struct Encoding {
 const ENCODED: usize = 6;
 
 impl Format {
-    /// Returns a format with this name, which is used for debugging only, and the function that encodes an entry.
+    /// Creates a format with this name, which is used for debugging only, and the function that encodes an entry.
     pub const fn new(name: &'static str, encode: fn(&Entry) -> Bytes) -> Self {
         Self { name, encode }
     }
 }
 
 impl Entry {
-    /// Returns an entry that is not in a log, for tests of an encoder. Its encoded copies are not counted.
+    /// Creates an entry that is not in a log, for tests of an encoder. Its encoded copies are not counted.
     pub fn new(id: Id, notification: Notification) -> Self {
         Self::sharing(id, notification, Share::of(None, false))
     }
 
-    /// Returns an entry of a log, which counts its encoded copies in `copies`.
+    /// An entry of a log, which counts its encoded copies in `copies`.
     pub(crate) fn counted(id: Id, notification: Notification, copies: &Arc<Copies>) -> Self {
         Self::sharing(id, notification, Share::of(Some(copies.clone()), false))
     }
@@ -83,7 +83,7 @@ impl Entry {
         Self { id, notification, encoded: Default::default(), share }
     }
 
-    /// Stops keeping copies. If it has any, returns the same entry without copies, to replace it in the log.
+    /// Stops keeping copies. If it has any, the result is the same entry without copies, to replace it in the log.
     pub(crate) fn retire_copies(&self) -> Option<Self> {
         self.share.is_old.store(true, Ordering::Relaxed);
         (self.share.counted.load(Ordering::Relaxed) > 0).then(|| {
@@ -137,14 +137,13 @@ impl Share {
         Self { copies, counted: AtomicUsize::new(0), is_old: AtomicBool::new(is_old) }
     }
 
-    /// Returns `true` if there is room for a copy of this length. The actual length is known only after encoding.
+    /// Checks for room by an estimate, because the actual length is known only after encoding.
     fn has_room(&self, length: usize) -> bool {
         self.copies.as_ref().is_none_or(|copies| {
             !self.is_old.load(Ordering::Relaxed) && copies.has_room(Copies::cost(length))
         })
     }
 
-    /// Counts a copy and returns `true`, if there is room for it.
     fn count(&self, length: usize) -> bool {
         let Some(copies) = &self.copies else { return true };
         let cost = Copies::cost(length);

@@ -30,10 +30,11 @@ impl Hub {
     /// Reads the next notifications from the broker, for a cursor whose read returned [`Kept::Broker`]. Completes at
     /// once if the log has them now.
     ///
-    /// If replays fail, retries for at most [`HubConfig::replay_deadline`](crate::HubConfig::replay_deadline). Then the
-    /// event is an [`Event::Goodbye`] with [`Reason::Unavailable`], and the client can resume later from its position.
+    /// While replays fail, retries for at most [`HubConfig::replay_deadline`](crate::HubConfig::replay_deadline). Then
+    /// the event is an [`Event::Goodbye`] with [`Reason::Unavailable`], and the client can resume later from its
+    /// position.
     ///
-    /// Cancel safe: if the future is dropped, nothing is lost, because the caller keeps its cursor.
+    /// Cancel safe: dropping the future loses nothing, because the caller keeps its cursor.
     pub fn fetch(
         &self,
         mut cursor: Cursor,
@@ -82,7 +83,7 @@ impl Hub {
                         cursor.remove_superseded(hub.log(), &mut found);
                         found.retain(|entry| interest.wants(entry, seat));
                         let events = found.into_iter().map(Event::Deliver).collect();
-                        // If the cursor is ahead of the log, the broker has confirmed its position.
+                        // The broker has confirmed the position of a cursor that is ahead of the log.
                         let is_ahead = cursor.is_ahead_of(hub.log().head());
                         cursor.move_to(after.epoch.id(reached), is_ahead);
                         return Fetched { events, cursor };
@@ -113,9 +114,8 @@ impl Hub {
 }
 
 impl BrokerLink {
-    /// Waits for a turn to read from the broker. Returns `None` after `give_up` if replays fail, or if the last one
-    /// of this reader `has_failed`. If replays succeed, waits longer, because many readers are served one after the
-    /// other.
+    /// Waits for a turn to read from the broker. `None` after `give_up` if replays fail, or if the last one of this
+    /// reader `has_failed`. While replays succeed, waits longer, because many readers are served one after the other.
     async fn turn(&self, give_up: Instant, has_failed: bool) -> Option<SemaphorePermit<'_>> {
         let is_failing = || has_failed || self.is_replay_failing.load(Ordering::Relaxed);
         loop {

@@ -63,7 +63,7 @@ impl<V> FilterIndex<V> {
         self.len() == 0
     }
 
-    /// Returns the value of a filter, if it is in the index.
+    /// Returns the value of a filter.
     pub fn get_mut(&mut self, filter: &Filter) -> Option<&mut V> {
         let Pattern { shape, key } = filter.pattern();
         if !shape.has_wildcard() {
@@ -73,7 +73,7 @@ impl<V> FilterIndex<V> {
         found.map(|row| &mut row.value)
     }
 
-    /// Adds a filter, and returns the value that it had before, if it was in the index.
+    /// Adds a filter, and returns the value that it had before.
     pub fn insert(&mut self, filter: Filter, value: V) -> Option<V> {
         if let Some(before) = self.get_mut(&filter) {
             return Some(std::mem::replace(before, value));
@@ -91,7 +91,7 @@ impl<V> FilterIndex<V> {
         None
     }
 
-    /// Removes a filter, and returns its value, if it was in the index.
+    /// Removes a filter, and returns its value.
     pub fn remove(&mut self, filter: &Filter) -> Option<V> {
         let Pattern { shape, key } = filter.pattern();
         if !shape.has_wildcard() {
@@ -164,7 +164,7 @@ fn row_key<V>(row: &Row<V>) -> u64 {
     row.filter.pattern().key
 }
 
-/// Returns `true` if so much of a table is unused that it should shrink.
+/// Whether so much of a table is unused that it should shrink.
 fn is_sparse(len: usize, capacity: usize) -> bool {
     capacity > 64 && len < capacity / 8
 }
@@ -241,7 +241,7 @@ mod tests {
         }
     }
 
-    /// Returns all ways to place at most [`MAX_STARS`] `*` in this number of tokens.
+    /// All ways to place at most [`MAX_STARS`] `*` in this number of tokens.
     fn all_shapes(tokens: usize) -> impl Iterator<Item = Vec<&'static str>> {
         let within = |stars: &u32| stars.count_ones() as usize <= MAX_STARS;
         (0_u32..1 << tokens).filter(within).map(move |stars| {

@@ -106,20 +106,20 @@ impl Headers {
     /// Parses a time in milliseconds since the Unix epoch: digits only, as on every wire.
     ///
     /// # Errors
-    /// Returns an error if the text is empty or has another character, or if the time is later than [`MAX_TIME`].
+    /// Fails if the text is empty or has another character, or the time is later than [`MAX_TIME`].
     pub fn parse_time(text: &str) -> Result<u64, ParseHeaderError> {
         let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
         let parsed = text.parse().ok().filter(|&millis| is_digits && millis <= MAX_TIME);
         parsed.ok_or_else(|| ParseHeaderError::Time(shown(text)))
     }
 
-    /// Returns empty headers. A notification with empty headers equals one without headers.
+    /// Creates empty headers. A notification with empty headers equals one without headers.
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Returns the valid ones of these headers, or `None` if none is valid. Use it to read headers from a wire or a
-    /// store, so that a notification with a malformed header is not lost. If a header occurs twice, the last valid
+    /// store, so that a notification with a malformed header is not lost. Of a header that occurs twice, the last valid
     /// one counts.
     ///
     /// A `tracestate` without a valid `traceparent` is left out (W3C Trace Context, section 3.3).
@@ -147,8 +147,8 @@ impl Headers {
     /// receives a text notification with it calls the listeners of this name, and not `onmessage`.
     ///
     /// # Errors
-    /// Returns an error if the name is malformed, or if it is reserved on event streams: `binary`, `error`, `gap`,
-    /// `goodbye`, `heartbeat`, `message` and `open`.
+    /// Fails if the name is malformed, or reserved on event streams: `binary`, `error`, `gap`, `goodbye`, `heartbeat`,
+    /// `message` and `open`.
     pub fn with_event(mut self, name: &str) -> Result<Self, ParseHeaderError> {
         self.set().event = Some(event(name)?);
         Ok(self)
@@ -159,7 +159,7 @@ impl Headers {
     /// [`kind`](crate::Notification::kind).
     ///
     /// # Errors
-    /// Returns an error if it is not a media type or is too long.
+    /// Fails if it is not a media type or is too long.
     pub fn with_content_type(mut self, media_type: &str) -> Result<Self, ParseHeaderError> {
         self.set().content_type = Some(content_type(media_type)?);
         Ok(self)
@@ -169,7 +169,7 @@ impl Headers {
     /// with its own clock.
     ///
     /// # Errors
-    /// Returns an error if it is later than [`MAX_TIME`].
+    /// Fails if it is later than [`MAX_TIME`].
     pub fn with_time(mut self, millis: u64) -> Result<Self, ParseHeaderError> {
         if millis > MAX_TIME {
             return Err(ParseHeaderError::Time(millis.to_string()));
@@ -183,7 +183,7 @@ impl Headers {
     /// unchanged.
     ///
     /// # Errors
-    /// Returns an error if either is malformed. The members of the `tracestate` are not checked.
+    /// Fails if either is malformed. The members of the `tracestate` are not checked.
     pub fn with_trace(
         mut self,
         parent: &str,
@@ -237,8 +237,8 @@ impl Headers {
         texts.into_iter().filter_map(|(header, text)| Some((header, text?)))
     }
 
-    /// Returns the number of bytes of the headers as text. Not inlined, so that notifications without headers do not
-    /// pay for it.
+    /// The number of bytes of the headers as text. Not inlined, so that notifications without headers do not pay for
+    /// it.
     #[inline(never)]
     pub(crate) fn size(&self) -> usize {
         let length = |text: Option<&str>| text.map_or(0, str::len);
@@ -249,7 +249,7 @@ impl Headers {
             + length(self.tracestate())
     }
 
-    /// Returns the number of bytes that these headers take in memory.
+    /// The number of bytes that these headers take in memory.
     #[cold]
     pub(crate) fn weight(&self) -> usize {
         Self::FIXED + self.size()
@@ -323,7 +323,7 @@ fn tracestate(text: &str) -> Result<Box<str>, ParseHeaderError> {
     is_valid.then(|| text.into()).ok_or_else(|| ParseHeaderError::Tracestate(shown(text)))
 }
 
-/// Returns `true` for a character of a token (RFC 9110, section 5.6.2).
+/// A character of a token (RFC 9110, section 5.6.2).
 fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
@@ -332,7 +332,7 @@ fn is_printable(byte: u8) -> bool {
     byte == b' ' || byte.is_ascii_graphic()
 }
 
-/// Returns the part of a text that an error shows.
+/// The part of a text that an error shows.
 fn shown(text: &str) -> String {
     text.chars().take(64).collect()
 }

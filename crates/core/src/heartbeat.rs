@@ -61,7 +61,7 @@ impl Heartbeat {
 }
 
 impl Pulse {
-    /// Must be called after each interval. Returns what to do.
+    /// Returns what to do after an interval. Must be called after each one.
     pub fn beat(&mut self, policy: &Heartbeat) -> Beat {
         if self.unanswered >= policy.strikes {
             return Beat::GiveUp;

@@ -24,9 +24,9 @@ pub(crate) struct Shared {
     max_payload: usize,
     retention: Retention,
     deadlines: Deadlines,
-    /// `true` if the hub works only with a broker, which is attached or will be.
+    /// The hub works only with a broker, which is attached or will be.
     needs_broker: bool,
-    /// Empty if there is no broker, or if it is not attached yet.
+    /// Empty without a broker, and until it is attached.
     pub(crate) broker: OnceLock<BrokerLink>,
 }
 
@@ -37,15 +37,15 @@ impl Default for Hub {
 }
 
 impl Hub {
-    /// Returns a hub with an empty log, no clients and a new epoch.
+    /// Creates a hub with an empty log, no clients and a new epoch.
     pub fn new(config: HubConfig) -> Self {
         Self::make(config, false)
     }
 
-    /// Returns a hub whose broker is not [attached](Self::attach) yet. Until then it accepts no clients and no
+    /// Creates a hub whose broker is not [attached](Self::attach) yet. Until then it accepts no clients and no
     /// notifications, and is not [ready](Self::is_ready).
     ///
-    /// Use it if the broker may start later than the server.
+    /// Use it when the broker may start later than the server.
     pub fn pending(config: HubConfig) -> Self {
         Self::make(config, true)
     }
@@ -68,14 +68,14 @@ impl Hub {
         }))
     }
 
-    /// Returns a hub on a broker that it shares with other hubs. Its ids are the broker's, and its log is the newest
+    /// Creates a hub on a broker that it shares with other hubs. Its ids are the broker's, and its log is the newest
     /// part of the broker's stream, as much as `config.retention` keeps. Resolves once that part is read.
     ///
     /// While the broker is unavailable, publishes fail in bounded time and subscribers wait. Once it is available
     /// again, the hub continues after the last notification that it has.
     ///
     /// # Errors
-    /// Returns an error if the broker does not respond or rejects the request.
+    /// Fails if the broker does not respond or rejects the request.
     ///
     /// # Panics
     /// Panics outside of a tokio runtime. The hub spawns a task that feeds the log until the hub is closed or its last
@@ -90,8 +90,8 @@ impl Hub {
     /// Resolves once the hub is ready. After an error it can be called again.
     ///
     /// # Errors
-    /// Returns an error if the broker does not respond or rejects the request, if the hub already has a broker, or if
-    /// it was not made by [`pending`](Self::pending).
+    /// Fails if the broker does not respond or rejects the request, the hub already has a broker, or it was not made by
+    /// [`pending`](Self::pending).
     ///
     /// # Panics
     /// Panics outside of a tokio runtime.
@@ -114,13 +114,13 @@ impl Hub {
     /// stored. It is delivered after that.
     ///
     /// # Errors
-    /// The outcome is an error if the payload is too large, if the hub is closed, or if its broker is unavailable.
+    /// The outcome is an error if the payload is too large, the hub is closed, or its broker is unavailable.
     pub fn publish(&self, notification: Notification) -> Publishing {
         self.publish_once(notification, None)
     }
 
     /// Publishes a notification, unless the same key was published within the last two minutes. In that case it stores
-    /// nothing, and the outcome is the id of the first publish. So a publisher can retry if it got no response.
+    /// nothing, and the outcome is the id of the first publish. So a publisher that got no response can retry.
     ///
     /// # Errors
     /// The outcome is an error in the same cases as for [`publish`](Self::publish).
@@ -151,7 +151,7 @@ impl Hub {
     /// Takes a seat for a client of this transport, which a later [`read`](Self::read) uses.
     ///
     /// # Errors
-    /// Returns an error if the pool is full or closed, or if the broker is not attached yet.
+    /// Fails if the pool is full or closed, or the broker is not attached yet.
     pub fn join(&self, transport: &'static str) -> Result<Seat, JoinError> {
         self.check_broker()?;
         self.0.pool.join(transport)
@@ -160,14 +160,14 @@ impl Hub {
     /// Takes a seat for a client of this transport with these filters, which a later [`read`](Self::read) uses.
     ///
     /// # Errors
-    /// Returns an error if the pool is full or closed, if the filters would exceed
-    /// [`Limits::filters`](crate::Limits::filters), or if the broker is not attached yet.
+    /// Fails if the pool is full or closed, the filters would exceed [`Limits::filters`](crate::Limits::filters), or
+    /// the broker is not attached yet.
     pub fn join_with(&self, transport: &'static str, filters: &Filters) -> Result<Seat, JoinError> {
         self.check_broker()?;
         self.0.pool.join_with(transport, filters)
     }
 
-    /// Returns an error if the hub needs a broker and none is attached yet.
+    /// Fails if the hub needs a broker and none is attached yet.
     fn check_broker(&self) -> Result<(), JoinError> {
         if self.0.needs_broker && self.broker().is_none() {
             return Err(self.0.pool.closed().map_or(JoinError::Unavailable, JoinError::Closed));
@@ -188,7 +188,7 @@ impl Hub {
     /// [`read`](Self::read) in one call.
     ///
     /// # Errors
-    /// Returns an error in the same cases as [`join_with`](Self::join_with).
+    /// Fails in the same cases as [`join_with`](Self::join_with).
     ///
     /// # Panics
     /// Panics in the same cases as [`read`](Self::read).
@@ -229,13 +229,13 @@ impl Hub {
         self.0.log.epoch()
     }
 
-    /// Returns whether the hub currently follows its broker, or `None` if it has no broker.
+    /// Returns whether the hub currently follows its broker, or `None` without a broker.
     pub fn is_connected(&self) -> Option<bool> {
         self.0.needs_broker.then(|| self.broker().is_some_and(BrokerLink::is_connected))
     }
 
     /// Returns `true` if the hub accepts clients: it is not closed, and its broker, if it needs one, is attached. Stays
-    /// `true` if the broker becomes unavailable later.
+    /// `true` when the broker becomes unavailable later.
     pub fn is_ready(&self) -> bool {
         let is_attached = !self.0.needs_broker || self.broker().is_some();
         is_attached && self.0.pool.closed().is_none()

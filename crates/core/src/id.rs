@@ -46,8 +46,8 @@ pub enum Position {
     /// From the oldest notification that is still retained.
     Earliest,
     /// The newest retained notification of each topic, in the order in which they were published, and then everything
-    /// that is published from now on. If the hub has a broker, only the notifications in the hub's log are retained. A
-    /// retained notification is left out if a newer one of its topic is published before it is sent.
+    /// that is published from now on. With a broker, only the notifications in the hub's log are retained. A retained
+    /// notification is left out when a newer one of its topic is published before it is sent.
     Latest,
     /// What follows the notification with this id.
     After(Id),
@@ -219,7 +219,6 @@ impl fmt::Display for Snapshot {
     }
 }
 
-/// Returns a random number.
 pub(crate) fn random() -> u64 {
     // If the system has no source of randomness, the current time in nanoseconds is used.
     getrandom::u64().unwrap_or_else(|_| {

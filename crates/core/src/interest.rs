@@ -26,7 +26,7 @@ pub enum SlowPolicy {
 }
 
 impl Interest {
-    /// Returns an interest in all notifications that match the filters, with [`SlowPolicy::Gap`].
+    /// Creates an interest in all notifications that match the filters, with [`SlowPolicy::Gap`].
     pub fn new(filters: Filters) -> Self {
         Self { filters, slow: SlowPolicy::default(), without_own: false }
     }
@@ -59,7 +59,7 @@ impl Interest {
         self.without_own && entry.notification().origin() == Some(seat)
     }
 
-    /// Returns a gap. The number of missed notifications is known only if all of them would have matched.
+    /// The number of missed notifications is known only if all of them would have matched.
     pub(crate) fn gap(&self, after: Id, resume: Id, reason: GapReason) -> Gap {
         let counts_all = self.filters.match_everything() && !self.without_own;
         let is_one_history = after.epoch == resume.epoch && reason != GapReason::Epoch;

@@ -4,10 +4,10 @@
 //! Source ─► Hub::publish ─► Log (Id, Arc<Entry>, wake the waiters) ─► Subscription::next ─► Event
 //! ```
 //!
-//! A [`Hub`] keeps one bounded [`Log`] of notifications. A subscriber is a [`Cursor`] into it, so live delivery,
-//! resume after a lost connection, long-polling and back-pressure are one operation: *give me what matches after my
-//! cursor*. A slow client costs one integer, not a queue. If the log has evicted what a client reads next, the client
-//! gets a [`Gap`]. Each notification is encoded once for each wire [`Format`], and all clients share the bytes.
+//! A [`Hub`] keeps one bounded [`Log`] of notifications. A subscriber is a [`Cursor`] into it, so live delivery, resume
+//! after a lost connection, long-polling and back-pressure are one operation: *give me what matches after my cursor*. A
+//! slow client costs one integer, not a queue. When the log has evicted what a client reads next, the client gets a
+//! [`Gap`]. Each notification is encoded once for each wire [`Format`], and all clients share the bytes.
 //!
 //! ```
 //! use tidings_core::{Event, Filters, Hub, Interest, Notification};

@@ -39,7 +39,7 @@ pub struct Log {
 const COPIES_SHARE: usize = 4;
 
 impl Log {
-    /// Returns an empty log that wakes all waiters of `wakers` when it grows.
+    /// Creates an empty log that wakes all waiters of `wakers` when it grows.
     pub fn new(epoch: Epoch, retention: Retention, wakers: WakerSet) -> Self {
         let for_copies = retention.bytes / COPIES_SHARE;
         let retention = Retention { bytes: retention.bytes - for_copies, ..retention };
@@ -47,8 +47,8 @@ impl Log {
         Self { retention, wakers, copies, ring: RwLock::new(Ring::new(epoch)) }
     }
 
-    /// Adds a notification, evicts the oldest ones that exceed the retention, and wakes the readers. Returns the id
-    /// of the notification, or `None` if the log is sealed.
+    /// Adds a notification, evicts the oldest ones that exceed the retention, and wakes the readers. The result is the
+    /// id of the notification, or `None` if the log is sealed.
     ///
     /// If a notification with the same key was added within the last two minutes, adds nothing and returns its id.
     pub fn append(&self, notification: Notification, key: Option<IdempotencyKey>) -> Option<Id> {
@@ -139,7 +139,7 @@ impl Log {
         ring.epoch.id(ring.first - 1)
     }
 
-    /// Returns `true` if the log follows a broker. Then other hubs may be ahead of it.
+    /// Other hubs may be ahead of a log that follows a broker.
     pub(crate) fn has_broker(&self) -> bool {
         self.read_ring().broker_floor.is_some()
     }

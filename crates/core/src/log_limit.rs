@@ -25,7 +25,6 @@ const EVERY: Duration = Duration::from_secs(60);
 
 impl LogLimit {
     /// Returns `Some` if this occurrence should be logged, with the number of occurrences since the last one that was.
-    /// Otherwise returns `None`.
     pub fn admit(&self) -> Option<u64> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();

@@ -42,7 +42,7 @@ pub struct InvalidUtf8 {
 }
 
 impl Notification {
-    /// Returns a text notification.
+    /// Creates a text notification.
     pub fn text(topic: Topic, payload: impl Into<String>) -> Self {
         Self {
             topic,
@@ -53,15 +53,15 @@ impl Notification {
         }
     }
 
-    /// Returns a binary notification.
+    /// Creates a binary notification.
     pub fn binary(topic: Topic, payload: impl Into<Bytes>) -> Self {
         Self { topic, payload: payload.into(), kind: Kind::Binary, origin: None, headers: None }
     }
 
-    /// Returns a notification with bytes that were received.
+    /// Creates a notification with bytes that were received.
     ///
     /// # Errors
-    /// Returns an error if the kind is text and the bytes are not valid UTF-8.
+    /// Fails if the kind is text and the bytes are not valid UTF-8.
     pub fn checked(topic: Topic, kind: Kind, payload: Bytes) -> Result<Self, InvalidUtf8> {
         if kind == Kind::Text
             && let Err(fault) = std::str::from_utf8(&payload)

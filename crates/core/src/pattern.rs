@@ -28,7 +28,7 @@ pub(crate) struct Shape {
     pub(crate) stars: u16,
     /// The number of tokens without a final `>`.
     pub(crate) tokens: u8,
-    /// `true` if the filter ends with `>`.
+    /// The filter ends with `>`.
     pub(crate) is_open: bool,
 }
 
@@ -49,7 +49,7 @@ pub(crate) struct TokenHashes {
 }
 
 impl Pattern {
-    /// Returns the pattern of a filter, which must be valid.
+    /// The filter must be valid.
     pub(crate) fn of(filter: &str) -> Self {
         let mut shape = Shape::default();
         let mut sum: u64 = 0;
@@ -77,7 +77,7 @@ impl Shape {
         self.stars != 0 || self.is_open
     }
 
-    /// Returns a number that makes the keys of filters differ that differ only in their wildcards.
+    /// A number that makes the keys of filters differ that differ only in their wildcards.
     fn salt(self) -> u64 {
         let number =
             u64::from(self.stars) | u64::from(self.tokens) << 16 | u64::from(self.is_open) << 24;
@@ -106,7 +106,7 @@ impl TokenHashes {
         self.tokens
     }
 
-    /// Returns the key of the only filter of this shape that matches. The shape must [fit](Self::fits).
+    /// The key of the only filter of this shape that matches. The shape must [fit](Self::fits).
     pub(crate) fn key(&self, shape: Shape) -> u64 {
         let mut key = self.sums[usize::from(shape.tokens)];
         let mut stars = shape.stars;
@@ -117,13 +117,13 @@ impl TokenHashes {
         key.wrapping_add(shape.salt())
     }
 
-    /// Returns `true` if the topic has a number of tokens that filters of this shape can match.
+    /// Whether the topic has a number of tokens that filters of this shape can match.
     pub(crate) fn fits(&self, shape: Shape) -> bool {
         let tokens = usize::from(shape.tokens);
         if shape.is_open { tokens < self.tokens } else { tokens == self.tokens }
     }
 
-    /// Returns `false` if this filter does not match, and `true` if it matches or its hash collides with one that does.
+    /// Also `true` for a filter whose hash collides with one that matches.
     pub(crate) fn may_match(&self, filter: &Filter) -> bool {
         let Pattern { shape, key } = filter.pattern();
         self.fits(shape) && self.key(shape) == key

@@ -95,7 +95,7 @@ struct State {
 }
 
 impl ClientPool {
-    /// Returns an empty pool that wakes all waiters of `wakers` when it is closed.
+    /// Creates an empty pool that wakes all waiters of `wakers` when it is closed.
     pub fn new(limits: Limits, wakers: WakerSet) -> Self {
         let occupancy = watch::Sender::new(Occupancy::default());
         let state = State { last_id: random() >> 1, ..State::default() };
@@ -112,7 +112,7 @@ impl ClientPool {
     /// Takes a seat for a client of this transport that has at most four filters.
     ///
     /// # Errors
-    /// Returns an error if the pool is full or closed.
+    /// Fails if the pool is full or closed.
     pub fn join(&self, transport: &'static str) -> Result<Seat, JoinError> {
         self.join_counting(transport, 0)
     }
@@ -120,8 +120,8 @@ impl ClientPool {
     /// Takes a seat for a client of this transport with these filters.
     ///
     /// # Errors
-    /// Returns an error if the pool is full or closed, or if the client has more than four filters and all clients
-    /// together would have more than [`Limits::filters`].
+    /// Fails if the pool is full or closed, or the client has more than four filters and all clients together would
+    /// have more than [`Limits::filters`].
     pub fn join_with(&self, transport: &'static str, filters: &Filters) -> Result<Seat, JoinError> {
         self.join_counting(transport, filters.count().saturating_sub(UNCOUNTED_FILTERS))
     }
@@ -233,7 +233,7 @@ impl ClientPool {
 
     /// Closes the pool: no client can join, and every subscription ends with [`Event::Goodbye`] after its remaining
     /// notifications. A subscriber whose next notifications only the broker has gets its goodbye without them, and can
-    /// resume. If it is called again, the first reason stays.
+    /// resume. Later calls do not change the reason.
     ///
     /// [`Event::Goodbye`]: crate::Event::Goodbye
     pub fn close(&self, reason: Reason) {
@@ -251,7 +251,7 @@ impl ClientPool {
         self.lock().closed
     }
 
-    /// Returns a receiver that changes when a session is set or its seat is dropped, and when the pool is closed.
+    /// A receiver that changes when a session is set or its seat is dropped, and when the pool is closed.
     pub(crate) fn session_changes(&self) -> watch::Receiver<()> {
         self.0.session_changes.subscribe()
     }

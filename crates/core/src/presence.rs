@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::{ClientPool, Session};
 
-/// How long changes are collected, so that the pool is read once if a thousand clients join at the same time.
+/// How long changes are collected, so that the pool is read once for a thousand clients that join at the same time.
 const COLLECT: Duration = Duration::from_millis(20);
 
 /// A change of a [`Presence`]: a key has got its first client or has lost its last.
@@ -59,7 +59,7 @@ pub struct Presence<S, K> {
 
 struct Known<S> {
     session: Arc<S>,
-    /// Since when no client has this key. `None` if one has.
+    /// Since when no client has this key. `None` while one has.
     absent_since: Option<Instant>,
 }
 
@@ -82,9 +82,9 @@ impl<S: Session, K: Clone + Eq + Hash> Presence<S, K> {
         }
     }
 
-    /// Waits for the next change and returns it. Returns `None` once the pool is closed and all clients have left.
+    /// Waits for the next change. The result is `None` once the pool is closed and all clients have left.
     ///
-    /// Cancel safe: if the future is dropped before it completes, no change is lost.
+    /// Cancel safe: dropping the future loses no change.
     pub async fn next(&mut self) -> Option<PresenceChange<S>> {
         loop {
             if let Some(change) = self.found.pop_front() {

@@ -62,10 +62,10 @@ impl Publishing {
         Self(State::Pending(outcome))
     }
 
-    /// Returns the outcome if it is available without waiting. It always is if the hub has no broker.
+    /// Returns the outcome if it is available without waiting. Without a broker it always is.
     ///
     /// # Errors
-    /// Returns `self` if the outcome is not available yet.
+    /// Fails with `self` if the outcome is not available yet.
     pub fn try_outcome(self) -> Result<Result<Id, PublishError>, Self> {
         match self.0 {
             State::Done(Some(outcome)) => Ok(outcome),

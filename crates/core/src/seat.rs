@@ -23,7 +23,7 @@ pub struct Seat {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SeatId(u64);
 
-/// Describes a client's seat without holding it: the id, the transport and the session. It does not change if the
+/// Describes a client's seat without holding it: the id, the transport and the session. It does not change when the
 /// client leaves. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct SeatInfo {

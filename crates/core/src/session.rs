@@ -57,14 +57,12 @@ impl HeldSession {
         Self { expires_at: session.expires_at(), session, is_ended: AtomicBool::new(false) }
     }
 
-    /// Returns the session if it has this type.
     pub(crate) fn downcast<T: Session>(&self) -> Option<Arc<T>> {
         let session: Arc<dyn Any + Send + Sync> = self.session.clone();
         session.downcast().ok()
     }
 
-    /// Ends the session if it has this type and `is_to_end` returns `true` for it. Returns `true` if it was not ended
-    /// before.
+    /// Ends the session if it has this type and `is_to_end` returns `true` for it. `true` if this call ended it.
     pub(crate) fn end_if<T: Session>(&self, is_to_end: &impl Fn(&T) -> bool) -> bool {
         let session: &dyn Any = &*self.session;
         session.downcast_ref().is_some_and(is_to_end) && !self.is_ended.swap(true, Ordering::AcqRel)

@@ -63,8 +63,8 @@ pub enum OnEnd {
 }
 
 impl Source {
-    /// Waits for the first client and runs the future that `start` returns. Returns when the work has ended and is not
-    /// started again, or when the hub is closed. Spawn it as a task.
+    /// Waits for the first client and runs the future that `start` returns, until the work has ended and is not started
+    /// again, or the hub is closed. Spawn it as a task.
     ///
     /// Cancel safe: dropping the future drops the work.
     pub async fn run<E: Display>(self, hub: Hub, mut start: impl AsyncFnMut(Hub) -> Result<(), E>) {
@@ -110,7 +110,7 @@ impl Source {
     }
 }
 
-/// Waits until a client is connected, or was connected since the work last ran. Returns `false` if the hub is closed.
+/// Waits until a client is connected, or was connected since the work last ran. `false` if the hub is closed.
 async fn wait_for_client(occupancy: &mut watch::Receiver<Occupancy>, served: &mut u64) -> bool {
     let has_come = |now: &Occupancy| now.is_occupied || now.occupations > *served || now.is_closed;
     let Ok(now) = occupancy.wait_for(has_come).await.map(|now| *now) else { return false };

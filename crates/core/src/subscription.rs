@@ -106,9 +106,9 @@ impl Subscription {
         Self { goodbye_spread: spread, ..self }
     }
 
-    /// Waits for the next event and returns it. Returns `None` once the subscription has ended.
+    /// Waits for the next event. The result is `None` once the subscription has ended.
     ///
-    /// Cancel safe: if the future is dropped before it completes, no event is lost.
+    /// Cancel safe: dropping the future loses no event.
     pub async fn next(&mut self) -> Option<Event> {
         poll_fn(|context| self.poll(context)).await
     }
@@ -156,8 +156,8 @@ impl Subscription {
         Event::Heartbeat { position: self.position(), interval }
     }
 
-    /// Returns the bytes of the payload and headers of the notification that [`try_next`](Self::try_next) would return.
-    /// Returns `None` if it would return another event or none.
+    /// Returns the bytes of the payload and headers of the notification that [`try_next`](Self::try_next) would return,
+    /// or `None` if that is not a notification.
     pub fn next_size(&mut self) -> Option<usize> {
         if self.ready.is_empty() && !self.has_ended {
             self.read();
@@ -236,7 +236,7 @@ impl Subscription {
         }
     }
 
-    /// Returns `true` once the goodbye of a closed hub is due. Starts its timer at the first call.
+    /// Whether the goodbye of a closed hub is due. Starts its timer at the first call.
     fn goodbye_is_due(&mut self) -> bool {
         if self.goodbye_spread.is_zero() {
             return true;
@@ -248,7 +248,6 @@ impl Subscription {
         timer.deadline() <= Instant::now()
     }
 
-    /// Returns `true` if the cursor has not reached this head of the log.
     fn has_unread(&self, head: Id) -> bool {
         let at = self.cursor.position();
         at.epoch != head.epoch || at.seq < head.seq

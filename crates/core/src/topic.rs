@@ -143,7 +143,6 @@ impl Filters {
         })
     }
 
-    /// Returns the number of filters.
     pub(crate) fn count(&self) -> usize {
         self.0.len()
     }
@@ -153,7 +152,7 @@ impl Filters {
         self.0.iter().any(|filter| &*filter.0 == ">")
     }
 
-    /// Returns the topic if there is exactly one filter and it has no wildcard, otherwise `None`.
+    /// Returns the topic if there is exactly one filter and it has no wildcard.
     pub fn as_topic(&self) -> Option<Topic> {
         match &*self.0 {
             [only] => only.as_topic(),

@@ -6,7 +6,7 @@ use std::task::{Context, Waker};
 
 use slab::Slab;
 
-/// The wakers of all tasks that wait for a hub. They are woken if the log grows or the pool closes.
+/// The wakers of all tasks that wait for a hub. They are woken when the log grows or the pool closes.
 ///
 /// A task registers its waker, reads the log once more, and then returns `Pending`, so a change between
 /// the read and the return is not missed. Being woken means only that the task should look again.

@@ -24,7 +24,7 @@ macro_rules! file {
 pub(crate) use file;
 
 impl File {
-    /// Returns the file in the form that the client prefers.
+    /// The file in the form that the client prefers.
     pub(crate) fn response(&self, request: &HeaderMap) -> Response<Bytes> {
         let is_gzipped = prefers(request, &header::ACCEPT_ENCODING, "gzip", "identity");
         let bytes = if is_gzipped { self.gzipped } else { self.plain };

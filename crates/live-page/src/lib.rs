@@ -27,8 +27,8 @@ static SCRIPT: File = file!("page.js", "text/javascript; charset=utf-8");
 
 /// Returns the response to a `GET` or `HEAD` of the page or of one of its files.
 ///
-/// Returns `None` for all other paths, including files of other versions. Also returns `None` for `/` if the client
-/// does not prefer HTML, such as curl.
+/// The result is `None` for all other paths, including files of other versions, and for `/` if the client does not
+/// prefer HTML, such as curl.
 ///
 /// ```
 /// let request = http::Request::get("/").header("accept", "text/html").body(())?;

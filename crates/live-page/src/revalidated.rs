@@ -12,7 +12,7 @@ pub(crate) struct Revalidated {
     pub(crate) headers: &'static [(HeaderName, &'static str)],
 }
 
-/// Returns the entity tags for the version in this environment variable of `build.rs`.
+/// The entity tags for the version in this environment variable of `build.rs`.
 macro_rules! tags {
     ($variable:literal) => {
         [concat!("\"", env!($variable), "\""), concat!("\"", env!($variable), "-gzip\"")]
@@ -22,7 +22,7 @@ macro_rules! tags {
 pub(crate) use tags;
 
 impl Revalidated {
-    /// Returns the file, or `304` without a body if the client has this version.
+    /// The file, or `304` without a body if the client has this version.
     pub(crate) fn response(&self, request: &HeaderMap) -> Response<Bytes> {
         let mut response = self.file.response(request);
         let headers = response.headers_mut();
@@ -43,8 +43,8 @@ impl Revalidated {
     }
 }
 
-/// Returns `true` if the client has the version with this tag (RFC 9110, section 13.1.2). The comparison is weak,
-/// because proxies that compress make tags weak.
+/// Whether the client has the version with this tag (RFC 9110, section 13.1.2). The comparison is weak, because proxies
+/// that compress make tags weak.
 fn has_version(request: &HeaderMap, tag: &str) -> bool {
     let matches = |other: &str| other == "*" || other.strip_prefix("W/").unwrap_or(other) == tag;
     let lines = request.get_all(header::IF_NONE_MATCH).iter().flat_map(|line| line.to_str());

@@ -32,8 +32,8 @@ pub struct LongPolling {
 }
 
 impl LongPolling {
-    /// Creates a transport that holds a poll for `default_hold` if the request names no time, and never for longer than
-    /// `max_hold`.
+    /// Creates a transport that holds a poll for `default_hold` unless the request names a time, and never for longer
+    /// than `max_hold`.
     pub fn new(default_hold: Duration, max_hold: Duration) -> Self {
         let mut head = Response::new(());
         let headers = head.headers_mut();
@@ -56,7 +56,7 @@ impl Transport for LongPolling {
         "long-polling"
     }
 
-    /// Returns `true` for every request, because a poll needs nothing but HTTP.
+    /// Always `true`, because a poll needs nothing but HTTP.
     fn claims(&self, _: &Parts) -> bool {
         true
     }
@@ -77,11 +77,8 @@ impl Transport for LongPolling {
     }
 }
 
-/// Returns the hold time that the request names: `?wait=SECONDS`, otherwise `Prefer: wait=SECONDS` (RFC 7240, section
-/// 4.3). Returns `None` if it names none.
-///
-/// # Errors
-/// Returns a `400` if the query parameter is not a number of seconds.
+/// The hold time that the request names: `?wait=SECONDS`, otherwise `Prefer: wait=SECONDS` (RFC 7240, section 4.3).
+/// Fails with a `400` if the query parameter is not a number of seconds.
 fn wait(request: &Parts) -> Result<Option<Duration>, Rejection> {
     if let Some(text) = query(request, "wait") {
         let seconds = text.parse::<u32>().map_err(|_| {

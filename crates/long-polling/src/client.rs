@@ -46,7 +46,7 @@ struct Poller {
     target: Target,
     wait: Option<Duration>,
     http: Http,
-    /// `true` if a response has arrived on the connection. The server may have closed it since then.
+    /// A response has arrived on the connection. The server may have closed it since then.
     is_kept: bool,
 }
 
@@ -98,15 +98,15 @@ async fn connect(target: Target, wait: Option<Duration>) -> Result<Arrivals, Cli
 }
 
 impl Poller {
-    /// Returns how long the server may hold a poll: as the URL's `?wait=` names it, otherwise the client's `wait`,
-    /// otherwise 60 s, which is also the maximum.
+    /// How long the server may hold a poll: as the URL's `?wait=` names it, otherwise the client's `wait`, otherwise 60
+    /// s, which is also the maximum.
     fn hold(&self) -> Duration {
         let named = self.target.url.query_pairs().find(|(name, _)| name == "wait");
         let named = named.and_then(|(_, seconds)| seconds.parse().ok()).map(Duration::from_secs);
         named.or(self.wait).map_or(LONGEST_HOLD, |hold| hold.min(LONGEST_HOLD))
     }
 
-    /// Sends a poll, returns the response, and moves the position to its cursor. If `hold` is zero, the server responds
+    /// Sends a poll, and moves the position to the cursor of the response. With a `hold` of zero, the server responds
     /// at once.
     async fn poll(&mut self, hold: Duration) -> Result<Answer, ClientError> {
         let response = match self.http.send_held(self.request(hold)?, hold).await {

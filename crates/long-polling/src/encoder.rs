@@ -8,13 +8,12 @@ use tidings_transport::{ENVELOPE, Encoder};
 /// Encodes a response to a poll: `{"cursor":…,"notifications":[…],"gap":{…}?,"goodbye":{…}?}`.
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
-    /// The snapshot that the poll reads, or `None` if it reads from another position. If a response has only a part of
-    /// the snapshot, its cursor is a position in the snapshot.
+    /// The snapshot that the poll reads, or `None` if it reads from another position. The cursor of a response with
+    /// only a part of the snapshot is a position in the snapshot.
     pub(crate) snapshot: Option<Snapshot>,
 }
 
 impl Answer {
-    /// Returns the cursor for the next poll.
     fn cursor(&self, position: Id) -> String {
         match self.snapshot {
             Some(Snapshot { after, upto, .. })

@@ -38,7 +38,7 @@ pub struct Sse {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct SseConfig {
-    /// The average time after which clients reconnect if the connection breaks. Each client is sent a random time
+    /// The average time after which clients reconnect when the connection breaks. Each client is sent a random time
     /// between half of this and one and a half times this. Default 2 s.
     pub retry: Duration,
 }

@@ -82,7 +82,7 @@ async fn connect(target: Target) -> Result<Arrivals, ClientError> {
     Ok(arrivals.boxed())
 }
 
-/// Returns an error if the content type is not `text/event-stream` (HTML standard, section 9.2.3).
+/// Fails if the content type is not `text/event-stream` (HTML standard, section 9.2.3).
 fn require_event_stream(headers: &HeaderMap) -> Result<(), ClientError> {
     let given = headers.get(header::CONTENT_TYPE);
     let given = given.map_or("", |value| value.to_str().unwrap_or("not text"));
@@ -95,8 +95,8 @@ fn require_event_stream(headers: &HeaderMap) -> Result<(), ClientError> {
     )))
 }
 
-/// Returns the arrival that an item stands for, if any. If the type of an event is not one that tidings uses, it is the
-/// event name of a notification. A reserved name cannot be an event name, so it counts as a heartbeat.
+/// The arrival that an item stands for, if any. If the type of an event is not one that tidings uses, it is the event
+/// name of a notification. A reserved name cannot be an event name, so it counts as a heartbeat.
 fn arrival(item: Item, last_event_id: &str) -> Result<Option<Arrival>, ClientError> {
     let event = match item {
         Item::Event(event) => event,

@@ -34,10 +34,10 @@ pub(crate) struct Stream {
 }
 
 impl Encoder for Stream {
-    /// Returns a comment, the reconnection time, and the position if there is one. The comment makes browsers and
-    /// proxies treat the stream as open, and announces the heartbeat to clients that can read comments. The
-    /// reconnection time is random, so that clients do not all reconnect at once. With the id, a client whose
-    /// connection breaks before the first notification can resume.
+    /// A comment, the reconnection time, and the position if there is one. The comment makes browsers and proxies treat
+    /// the stream as open, and announces the heartbeat to clients that can read comments. The reconnection time is
+    /// random, so that clients do not all reconnect at once. With the id, a client whose connection breaks before the
+    /// first notification can resume.
     fn opening(&self, position: Option<Id>, heartbeat: Duration) -> Bytes {
         let (retry, ping) = (millis(self.retry), millis(heartbeat));
         let jitter = getrandom::u64().unwrap_or_default() % retry.max(1);
@@ -92,7 +92,6 @@ fn event(entry: &Entry, topic: Option<&Topic>) -> Bytes {
     fitted(event)
 }
 
-/// Returns an event of this type whose data is JSON.
 pub(crate) fn control(id: Option<Id>, name: &str, json: &str) -> Bytes {
     let mut event = Vec::new();
     if let Some(id) = id {
@@ -153,7 +152,7 @@ mod tests {
         Entry::new(Epoch::from_number(36).id(5), notification).encoded(format)
     }
 
-    /// Parses a stream with another crate, and returns `(id, event, data)` for each event.
+    /// Parses a stream with another crate, into `(id, event, data)` for each event.
     fn parsed(bytes: &[u8]) -> Vec<(String, String, String)> {
         let bytes = [Ok::<_, std::convert::Infallible>(Bytes::copy_from_slice(bytes))];
         let events = futures::stream::iter(bytes).eventsource();

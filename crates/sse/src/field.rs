@@ -8,7 +8,6 @@ use tidings_core::Header;
 /// notification does not need this field: its event name is the type of the event.
 pub(crate) const EVENT_NAME: &str = "event-name";
 
-/// Returns the name of the field for this header.
 pub(crate) const fn field(header: Header) -> &'static str {
     match header {
         Header::Event => EVENT_NAME,

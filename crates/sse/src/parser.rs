@@ -101,7 +101,7 @@ impl Parser {
     /// there is no call to finish a stream.
     ///
     /// # Errors
-    /// Returns [`TooLong`] if a line or the data of an event is longer than the limit. After that, every call fails.
+    /// Fails with [`TooLong`] if a line or the data of an event is longer than the limit. After that, every call fails.
     pub fn feed(&mut self, bytes: &[u8], items: &mut Vec<Item>) -> Result<(), TooLong> {
         let Self { limit, lines, interpreter, has_failed } = self;
         if *has_failed {
@@ -118,7 +118,6 @@ impl Parser {
 }
 
 impl TooLong {
-    /// Returns an error if `length` is over the limit.
     fn check(length: usize, limit: usize) -> Result<(), Self> {
         if length <= limit { Ok(()) } else { Err(Self { limit }) }
     }
@@ -138,7 +137,7 @@ mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;
 
-    /// Parses these pieces, and returns the items and whether there was no error.
+    /// Parses these pieces. The result is the items, and `true` if there was no error.
     fn read<'a>(limit: usize, pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Item>, bool) {
         let mut parser = Parser::with_limit(limit);
         let mut items = Vec::new();

@@ -11,10 +11,10 @@ use tidings_transport::Rejection;
 
 use crate::encoder::{control, millis};
 
-/// How long clients wait if the rejection has no `Retry-After`.
+/// How long clients wait after a rejection without `Retry-After`.
 const WAIT: Duration = Duration::from_secs(5);
 
-/// Returns a stream of one goodbye that stands for this rejection. By the header `Retry-After` the client of this crate
+/// A stream of one goodbye that stands for this rejection. By the header `Retry-After` the client of this crate
 /// recognizes it. The field `retry` is for an `EventSource`: it is a random time between once and twice `Retry-After`,
 /// so that clients do not all reconnect at once.
 pub(crate) fn stream(rejection: &Rejection, head: &Response<()>) -> Response<Bytes> {

@@ -67,11 +67,11 @@ pub trait Authorize: Send + Sync + 'static {
 
     /// Returns the session of the client that sent this request, if it may do this.
     ///
-    /// The client waits until the future resolves. The future should have a time limit, because it is also polled if
+    /// The client waits until the future resolves. The future should have a time limit, because it is also polled after
     /// the client has left. It may be dropped before it resolves.
     ///
     /// # Errors
-    /// Returns the rejection to send if the request is not allowed, usually a `401` or a `403`.
+    /// Fails with the rejection to send if the request is not allowed, usually a `401` or a `403`.
     fn authorize(
         &self,
         request: &Parts,
@@ -137,13 +137,13 @@ impl Authorizer {
         Self(Policy::Subscribe)
     }
 
-    /// Returns the session of the client that sent this request. Returns `None` if the request is allowed and this is
-    /// not an authorizer of the application.
+    /// Returns the session of the client that sent this request, or `None` if the request is allowed and this is not an
+    /// authorizer of the application.
     ///
     /// Cancel safe if the application's authorizer is.
     ///
     /// # Errors
-    /// Returns the rejection to send if the request is not allowed.
+    /// Fails with the rejection to send if the request is not allowed.
     pub async fn authorize(
         &self,
         request: &Parts,

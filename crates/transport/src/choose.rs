@@ -13,7 +13,7 @@ use crate::{Rejection, Transport, query};
 /// that it cannot serve.
 ///
 /// # Errors
-/// Returns a `400` if `?transport=` names none of these transports, and a `406` if none claims the request.
+/// Fails with a `400` if `?transport=` names none of these transports, and with a `406` if none claims the request.
 pub fn choose<'a>(
     transports: &'a [Arc<dyn Transport>],
     request: &Parts,

@@ -22,7 +22,7 @@ use http::request::Parts;
 pub struct ConnectProtocol(Box<str>);
 
 impl ConnectProtocol {
-    /// Returns the protocol of this name.
+    /// Creates a protocol with this name.
     pub fn new(name: impl Into<Box<str>>) -> Self {
         Self(name.into())
     }

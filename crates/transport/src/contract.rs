@@ -20,17 +20,17 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
     fn claims(&self, request: &Parts) -> bool;
 
     /// Accepts a request, and returns how to respond to it. It is called if this transport [claims](Self::claims) the
-    /// request, if the request names it in `?transport=`, or if there is no other transport.
+    /// request, the request names it in `?transport=`, or there is no other transport.
     ///
     /// # Errors
-    /// Returns the rejection to send if the request cannot be served.
+    /// Fails with the rejection to send if the request cannot be served.
     fn accept(&self, request: &Parts, subscribe: &SubscribeRequest) -> Result<Accepted, Rejection>;
 
     /// Returns the response to a request that is rejected [temporarily](Rejection::is_temporary), or `None` if the
     /// response is the rejection itself, which is the default.
     ///
-    /// A transport needs such a response if its clients do not reconnect after an error status, as an `EventSource`
-    /// does not. The transport's client in this workspace treats that response as the status that it stands for.
+    /// A transport whose clients do not reconnect after an error status, such as an `EventSource`, needs such a
+    /// response. The transport's client in this workspace treats that response as the status that it stands for.
     fn reject_temporarily(&self, _rejection: &Rejection) -> Option<Response<Bytes>> {
         None
     }
@@ -39,8 +39,8 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
 /// The response to a request that a transport has accepted.
 #[derive(Clone, Debug)]
 pub struct Accepted {
-    /// The status and the headers. The server adds headers such as `Content-Length` and `Date`. If the head is the same
-    /// for all clients, a transport should share one `Arc`, because a server groups clients by its address.
+    /// The status and the headers. The server adds headers such as `Content-Length` and `Date`. A transport should
+    /// share one `Arc` of a head that is the same for all clients, because a server groups clients by its address.
     pub head: Arc<Response<()>>,
     /// A header for this client only, such as `Sec-WebSocket-Accept`. Must be `None` for [`Shape::Answer`], because
     /// clients share those responses.
@@ -70,7 +70,7 @@ pub enum Shape {
     /// One body, after which the client can send its next request. The body has the events after the client's position.
     /// If there are none, it has the first one that occurs within `hold`.
     Answer {
-        /// How long the request is held if there are no events.
+        /// How long the request is held without events.
         hold: Duration,
     },
 }
@@ -81,25 +81,25 @@ pub enum Shape {
 pub trait Encoder: fmt::Debug + Send + Sync + 'static {
     /// Returns the bytes to send directly after the head. By default there are none.
     ///
-    /// `position` is the position of the client. It is `None` if the client is first sent the newest notification of
-    /// each topic, because a client that is disconnected before that must request all of them again. `heartbeat` is the
-    /// time between two heartbeats of the hub, by which a client can detect that its connection is dead.
+    /// `position` is the position of the client. It is `None` for a client that is first sent the newest notification
+    /// of each topic, because a client that is disconnected before that must request all of them again. `heartbeat` is
+    /// the time between two heartbeats of the hub, by which a client can detect that its connection is dead.
     fn opening(&self, _position: Option<Id>, _heartbeat: Duration) -> Bytes {
         Bytes::new()
     }
 
     /// Encodes these events for one write. `position` is the client's position after them.
     ///
-    /// For [`Shape::Answer`] the result is a whole body, and the list of events is empty if the hold time is over.
+    /// For [`Shape::Answer`] the result is a whole body, and the list of events is empty once the hold time is over.
     fn encode(&self, events: &[Event], position: Id) -> Bytes;
 
     /// Encodes the reply of an application to a message of a client. Only that client is sent it. `reply` is text in
-    /// UTF-8, or binary. Returns `None` if this format has no replies, which is the default.
+    /// UTF-8, or binary. The result is `None` for a format without replies, which is the default.
     fn reply(&self, _reply: &Message) -> Option<Bytes> {
         None
     }
 
-    /// Returns a decoder for the bytes of one client, or `None` if clients of this format send nothing, which is the
+    /// Returns a decoder for the bytes of one client, or `None` for a format whose clients send nothing, which is the
     /// default.
     fn decoder(&self) -> Option<Box<dyn Decoder>> {
         None

@@ -1,4 +1,4 @@
-//! A notification as JSON: `{"id","topic","headers"?,"data"}`, or with `data_base64` if it is binary.
+//! A notification as JSON: `{"id","topic","headers"?,"data"}`, or with `data_base64` for binary.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -33,10 +33,10 @@ pub struct Envelope<'a> {
     /// The headers. `None` if no valid header is set.
     #[serde(default, deserialize_with = "lossy_headers", skip_serializing_if = "Option::is_none")]
     pub headers: Option<Headers>,
-    /// The payload if it is text.
+    /// A text payload.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub data: Option<Cow<'a, str>>,
-    /// The payload in base64 (RFC 4648, section 4) if it is binary.
+    /// A binary payload, in base64 (RFC 4648, section 4).
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub data_base64: Option<Cow<'a, str>>,
 }
@@ -82,13 +82,13 @@ pub fn base64_of(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
-/// Returns a gap as JSON: `{"gap":{…}}`.
+/// Encodes a gap as JSON: `{"gap":{…}}`.
 pub fn gap_json(gap: &Gap) -> String {
     json!({ "gap": gap }).to_string()
 }
 
-/// Returns a heartbeat as JSON: `{"ping":…,"id":…}`. `ping` is the time until the next one in milliseconds, and `id` the
-/// position, which is left out if there is none.
+/// Encodes a heartbeat as JSON: `{"ping":…,"id":…}`. `ping` is the time until the next one in milliseconds, and `id`
+/// the position, which is left out if there is none.
 pub fn heartbeat_json(position: Option<Id>, interval: Duration) -> String {
     let interval = interval.as_millis();
     // An id has no characters that JSON must escape.
@@ -98,12 +98,12 @@ pub fn heartbeat_json(position: Option<Id>, interval: Duration) -> String {
     }
 }
 
-/// Returns a goodbye as JSON: `{"goodbye":{"reason":…,"message":…}}`.
+/// Encodes a goodbye as JSON: `{"goodbye":{"reason":…,"message":…}}`.
 pub fn goodbye_json(reason: Reason) -> String {
     json!({"goodbye": {"reason": reason.name(), "message": reason.phrase()}}).to_string()
 }
 
-/// Returns a reply to a client's message as JSON: `{"reply":{"data":…}}`, or with `data_base64` if it is binary.
+/// Encodes a reply to a client's message as JSON: `{"reply":{"data":…}}`, or with `data_base64` for binary.
 pub fn reply_json(reply: &Message) -> String {
     let content = match reply.as_text() {
         Some(text) => json!({ "data": text }),

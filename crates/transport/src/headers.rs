@@ -23,7 +23,7 @@ const BINARY: &[u8] = b"application/octet-stream";
 /// Media types that are not kept. Programs send them by default, and they contain no information besides the kind.
 const DEFAULTS: [&[u8]; 3] = [BINARY, b"text/plain", b"application/x-www-form-urlencoded"];
 
-/// Returns the name of this header in a request to publish.
+/// The name of this header in a request to publish.
 #[cfg(feature = "client")]
 pub(crate) fn name(header: Header) -> HeaderName {
     match header {
@@ -35,11 +35,9 @@ pub(crate) fn name(header: Header) -> HeaderName {
     }
 }
 
-/// Reads the kind and the headers of the notification that a request publishes.
-///
-/// # Errors
-/// Returns a `400` if `Tidings-Event`, `Tidings-Time` or `Tidings-Kind` is malformed or sent more than once. A content
-/// type or a trace that is malformed is left out.
+/// Reads the kind and the headers of the notification that a request publishes. Fails with a `400` if `Tidings-Event`,
+/// `Tidings-Time` or `Tidings-Kind` is malformed or sent more than once. A content type or a trace that is malformed is
+/// left out.
 pub(crate) fn read(request: &Parts) -> Result<(Kind, Option<Headers>), Rejection> {
     let media = request.headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
     let essence = media.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
@@ -84,8 +82,8 @@ fn read_rest(
     Ok((kind, headers))
 }
 
-/// Returns the trace, or `None` if there is not exactly one `traceparent`. Joins the lines of `tracestate` (W3C Trace
-/// Context, sections 3.2 and 3.3).
+/// The trace, or `None` without exactly one `traceparent`. Joins the lines of `tracestate` (W3C Trace Context, sections
+/// 3.2 and 3.3).
 fn trace(request: &HeaderMap) -> Option<[(Header, Cow<'_, str>); 2]> {
     let mut parents = request.get_all(TRACEPARENT).iter();
     let (Some(parent), None) = (parents.next(), parents.next()) else { return None };
@@ -97,7 +95,7 @@ fn trace(request: &HeaderMap) -> Option<[(Header, Cow<'_, str>); 2]> {
     ])
 }
 
-/// Returns the value of a header, or an error if it is sent more than once.
+/// Fails if the header is sent more than once.
 fn only<'a>(request: &'a HeaderMap, name: &HeaderName) -> Result<Option<Cow<'a, str>>, Rejection> {
     let mut lines = request.get_all(name).iter();
     let first = lines.next();
@@ -107,7 +105,7 @@ fn only<'a>(request: &'a HeaderMap, name: &HeaderName) -> Result<Option<Cow<'a, 
     Ok(first.map(|value| text(value.as_bytes())))
 }
 
-/// Returns a value as text. Bytes that are not UTF-8 are replaced, which makes the header invalid.
+/// Bytes that are not UTF-8 are replaced, which makes the header invalid.
 fn text(value: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(value.trim_ascii())
 }
@@ -124,11 +122,11 @@ impl From<ParseHeaderError> for Rejection {
 
 /// Reads the member `headers` of a notification in JSON. For use in `#[serde(default, deserialize_with = "…")]`.
 ///
-/// Returns the valid headers, or `None` if there are none. A malformed header is left out, so that the notification can
-/// still be delivered.
+/// The result is the valid headers, or `None` if there are none. A malformed header is left out, so that the
+/// notification can still be delivered.
 ///
 /// # Errors
-/// Returns the error of the deserializer if the value is not JSON.
+/// Fails with the error of the deserializer if the value is not JSON.
 pub fn lossy_headers<'de, D>(deserializer: D) -> Result<Option<Headers>, D::Error>
 where
     D: Deserializer<'de>,

@@ -57,7 +57,6 @@ pub enum ListenerKind {
 }
 
 impl From<SocketAddr> for ListenerKind {
-    /// Returns the kind of a TCP listener with this local address.
     fn from(address: SocketAddr) -> Self {
         if address.ip().to_canonical().is_loopback() { Self::Loopback } else { Self::Network }
     }
@@ -68,7 +67,7 @@ impl Hosts {
     /// local address.
     ///
     /// # Errors
-    /// Returns a `421` (RFC 9110, section 15.5.20) if the server may not be addressed by this name.
+    /// Fails with a `421` (RFC 9110, section 15.5.20) if the server may not be addressed by this name.
     pub fn check(
         &self,
         request: &Parts,
@@ -97,12 +96,12 @@ impl Hosts {
     }
 }
 
-/// Returns the host without its port.
+/// The host without its port.
 fn name(host: &str) -> &str {
     host.trim_end_matches(|last: char| last.is_ascii_digit()).strip_suffix(':').unwrap_or(host)
 }
 
-/// Returns `true` for an IP address. It is not looked up in DNS.
+/// An IP address is not looked up in DNS.
 fn is_address(name: &str) -> bool {
     match name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         Some(address) => address.parse::<Ipv6Addr>().is_ok(),
@@ -110,8 +109,7 @@ fn is_address(name: &str) -> bool {
     }
 }
 
-/// Returns `true` for `localhost` and names below it, which always resolve to a loopback address (RFC 6761, section
-/// 6.3).
+/// `localhost` and names below it always resolve to a loopback address (RFC 6761, section 6.3).
 fn is_localhost(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
     let last = name.rsplit('.').next().unwrap_or(name);

@@ -43,15 +43,13 @@ impl Message {
         }
     }
 
-    /// Returns `true` if the message is binary, or text in UTF-8.
+    /// Whether the message is binary, or text in UTF-8.
     pub(crate) fn is_sound(&self) -> bool {
         self.kind == Kind::Binary || self.as_text().is_some()
     }
 
-    /// Publishes the message to this topic for the client in this seat.
-    ///
-    /// # Errors
-    /// Returns [`Reason::BadUtf8`] if the kind is text and the payload is not UTF-8.
+    /// Publishes the message to this topic for the client in this seat. Fails with [`Reason::BadUtf8`] if the kind is
+    /// text and the payload is not UTF-8.
     pub(crate) fn publish(
         self,
         hub: &Hub,
@@ -113,14 +111,14 @@ impl MessageSender {
 
     /// Publishes a message for the client, and returns its id. The authorizer is not called.
     ///
-    /// If the client subscribes to the topic and closes right after its message, it is still sent this notification,
-    /// unless [echo](crate::mount::Mount::echo) is off.
+    /// A client that subscribes to the topic and closes right after its message is still sent this notification, unless
+    /// [echo](crate::mount::Mount::echo) is off.
     ///
     /// Not cancel safe: if the future is dropped, the message may or may not be published.
     ///
     /// # Errors
-    /// Returns a reason if the message is too large, or text that is not UTF-8, if the hub is closed, or if the broker
-    /// did not store the message. A handler can return this reason to disconnect the client.
+    /// Fails with a reason if the message is too large, or text that is not UTF-8, if the hub is closed, or if the
+    /// broker did not store the message. A handler can return this reason to disconnect the client.
     pub async fn publish(&self, topic: Topic, message: Message) -> Result<Id, Reason> {
         let id = message.publish(self.hub(), self.id(), topic)?.await;
         let id = id.map_err(|error| error.reason())?;
@@ -129,8 +127,8 @@ impl MessageSender {
         Ok(id)
     }
 
-    /// Returns the last id that the handler may have published since `before` was the head of the log. If the head has
-    /// moved, the result is at least the head, because the handler may publish without [`publish`](Self::publish).
+    /// The last id that the handler may have published since `before` was the head of the log. If the head has moved,
+    /// the result is at least the head, because the handler may publish without [`publish`](Self::publish).
     pub(crate) fn published_since(&self, before: Id) -> Option<Id> {
         let published = *self.0.published.lock().unwrap_or_else(PoisonError::into_inner);
         let head = self.hub().log().head();
@@ -138,7 +136,6 @@ impl MessageSender {
     }
 }
 
-/// Returns the position that is further ahead.
 fn further(one: Option<Id>, other: Id) -> Option<Id> {
     Some(one.filter(|&one| Cursor::at(one).is_ahead_of(other)).unwrap_or(other))
 }

@@ -32,7 +32,7 @@ pub fn prefers(headers: &HeaderMap, name: &HeaderName, item: &str, other: &str) 
     wanted > 0 && wanted >= rival.unwrap_or(0)
 }
 
-/// Returns the elements of a list. A comma within quotes does not separate elements.
+/// The elements of a list. A comma within quotes does not separate elements.
 fn elements(line: &str) -> impl Iterator<Item = &str> {
     let mut is_quoted = false;
     line.split(move |character| {
@@ -41,7 +41,7 @@ fn elements(line: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Returns the range that an element names and its weight in thousandths, or `None` if the weight is malformed.
+/// The range that an element names and its weight in thousandths, or `None` if the weight is malformed.
 fn range(element: &str) -> Option<(&str, u16)> {
     let mut parts = element.split(';').map(str::trim);
     let range = parts.next()?;
@@ -58,7 +58,7 @@ fn range(element: &str) -> Option<(&str, u16)> {
     }
 }
 
-/// Returns `true` if the range is `type/*` for the type of this media type.
+/// Whether the range is `type/*` for the type of this media type.
 fn is_of_type(media: &str, range: &str) -> bool {
     let types = media.split_once('/').zip(range.strip_suffix("/*"));
     types.is_some_and(|((media, _), range)| media.eq_ignore_ascii_case(range))

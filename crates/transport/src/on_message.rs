@@ -52,16 +52,16 @@ const TIME_LIMIT: Duration = Duration::from_secs(30);
 /// });
 /// ```
 pub trait HandleMessage: Send + Sync + 'static {
-    /// Handles one message. Returns the reply to its sender, or `None` for no reply.
+    /// Handles one message, and returns the reply to its sender, or `None` for no reply.
     ///
     /// The next message of the same client is handled after this one. The client continues to receive notifications
-    /// meanwhile. The future must not block, because the thread that polls it also serves other clients. If the client
-    /// leaves, or after the [time limit](OnMessage::time_limit), the future is dropped before it resolves.
+    /// meanwhile. The future must not block, because the thread that polls it also serves other clients. The future is
+    /// dropped before it resolves when the client leaves, or after the [time limit](OnMessage::time_limit).
     ///
     /// If the handler panics, the client is disconnected with [`Reason::Internal`]. Other clients are not affected.
     ///
     /// # Errors
-    /// Returns a reason if the client must be disconnected.
+    /// Fails with a reason if the client must be disconnected.
     fn handle(
         &self,
         sender: MessageSender,

@@ -15,8 +15,8 @@ use crate::{ListenerKind, Rejection};
 /// cookies (RFC 6455, section 10.2). Only the server can reject foreign pages, by the header `Origin`. A request that
 /// is not from a page is accepted.
 ///
-/// If the extensions of a request contain [`ListenerKind::Tls`], the same host means a page of `https`. A server adds
-/// it. Without it a page of `http` is accepted as well, because TLS may end at a proxy.
+/// With [`ListenerKind::Tls`] in the extensions of a request, the same host means a page of `https`. A server adds it.
+/// Without it a page of `http` is accepted as well, because TLS may end at a proxy.
 ///
 /// ```
 /// use tidings_transport::Origins;
@@ -36,7 +36,7 @@ pub enum Origins {
     #[default]
     Same,
     /// Pages of the same host, and pages of these origins. An origin is written as a browser sends it:
-    /// `https://example.org`, with the port if it is not the default of the scheme. These pages may also read the
+    /// `https://example.org`, with any port that is not the default of the scheme. These pages may also read the
     /// responses to requests with cookies.
     Listed(Vec<String>),
     /// Every page. Only for public streams without cookies: a page cannot read the response to a request with cookies,
@@ -51,7 +51,7 @@ pub enum Origins {
 pub type OriginCheck = dyn Fn(&str, &Parts) -> bool + Send + Sync;
 
 impl Origins {
-    /// Returns `true` if the request is not from a page, or if it is from a page that may send it.
+    /// Returns `true` if the request is not from a page, or from a page that may send it.
     ///
     /// A page can send a `GET` without `Origin`, for example for an image, or with `fetch` and the mode `no-cors`. It
     /// cannot read the response, but it would occupy a seat while the response is open. Browsers mark such a request
@@ -75,7 +75,7 @@ impl Origins {
     /// Checks that the request is [allowed](Self::allow).
     ///
     /// # Errors
-    /// Returns a `403` that names the origin and how to allow it.
+    /// Fails with a `403` if it is not. The message names the origin and how to allow it.
     pub fn check(&self, request: &Parts) -> Result<(), Rejection> {
         if self.allow(request) { Ok(()) } else { Err(foreign_page(request)) }
     }
@@ -97,8 +97,8 @@ fn is_same(origin: &str, request: &Parts) -> bool {
     bare(authority) == bare(host)
 }
 
-/// Returns `true` if a page of another origin sent this request without `Origin`. Returns `false` for a link that the
-/// user followed, because the response opens in a tab that the user sees.
+/// Whether a page of another origin sent this request without `Origin`. A link that the user followed does not count,
+/// because the response opens in a tab that the user sees.
 fn hides_its_origin(request: &Parts) -> bool {
     let Some(site) = request.headers.get(&SITE) else { return false };
     let is = |name, value: &str| request.headers.get(name).is_some_and(|line| line == value);

@@ -11,14 +11,14 @@ use tokio::time::timeout;
 
 use crate::Rejection;
 
-/// Reads a body to its end. Returns a copy of exactly its length.
+/// Reads a body to its end, and returns a copy of exactly its length.
 ///
-/// Not cancel safe: if the future is dropped, the bytes that were read are lost.
+/// Not cancel safe: dropping the future loses the bytes that were read.
 ///
 /// # Errors
-/// - `413` if the body is longer than `limit` bytes, or if its announced length is.
+/// - `413` if the body, or its announced length, is longer than `limit` bytes.
 /// - `408` if the body has not arrived completely within `deadline`.
-/// - `400` if the body ends early, or if it has a trailer that must be a header.
+/// - `400` if the body ends early, or has a trailer that must be a header.
 pub async fn read_payload<B>(
     body: &mut B,
     limit: usize,
@@ -47,7 +47,7 @@ where
     }
 }
 
-/// Returns `true` if the trailers have a field that a server needs before the body (RFC 9110, section 6.5.1).
+/// Whether the trailers have a field that a server needs before the body (RFC 9110, section 6.5.1).
 fn has_framing_field(trailers: &HeaderMap) -> bool {
     [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::HOST]
         .iter()

@@ -25,8 +25,8 @@ use crate::{Rejection, headers, path_segment};
 pub struct PublishRequest {
     /// The topic to publish to.
     pub topic: Topic,
-    /// The kind that `Tidings-Kind` names. Without that header, binary if the request has
-    /// `Content-Type: application/octet-stream`, otherwise text.
+    /// The kind that `Tidings-Kind` names. Without that header, binary for `Content-Type: application/octet-stream`,
+    /// otherwise text.
     pub kind: Kind,
     /// `Tidings-Event`, `Tidings-Time`, `traceparent` and `tracestate`, and `Content-Type` unless it only implies the
     /// kind. `None` if there are none.
@@ -39,8 +39,8 @@ impl PublishRequest {
     /// Parses the head of a request. `topic` is the segment of the path that names the topic, percent-encoded.
     ///
     /// # Errors
-    /// Returns a `400` if the topic, the `Idempotency-Key` or one of the `Tidings-` headers is malformed, and a `415`
-    /// if the payload has a content coding.
+    /// Fails with a `400` if the topic, the `Idempotency-Key` or one of the `Tidings-` headers is malformed, and with a
+    /// `415` if the payload has a content coding.
     pub fn read(topic: &str, request: &Parts) -> Result<Self, Rejection> {
         Self::new(path_segment(topic)?.parse()?, request)
     }
@@ -48,8 +48,8 @@ impl PublishRequest {
     /// Parses the head of a request to publish to this topic.
     ///
     /// # Errors
-    /// Returns a `400` if the `Idempotency-Key` or one of the `Tidings-` headers is malformed, and a `415` if the
-    /// payload has a content coding.
+    /// Fails with a `400` if the `Idempotency-Key` or one of the `Tidings-` headers is malformed, and with a `415` if
+    /// the payload has a content coding.
     pub fn new(topic: Topic, request: &Parts) -> Result<Self, Rejection> {
         reject_coding(request)?;
         let (kind, headers) = headers::read(request)?;
@@ -59,7 +59,7 @@ impl PublishRequest {
     /// Publishes this payload. The returned future resolves when the notification is stored.
     ///
     /// # Errors
-    /// Returns a `400` if the kind is text and the payload is not UTF-8.
+    /// Fails with a `400` if the kind is text and the payload is not UTF-8.
     pub fn publish(self, payload: Bytes, hub: &Hub) -> Result<Publishing, Rejection> {
         let Self { topic, kind, headers, key } = self;
         let mut notification = Notification::checked(topic, kind, payload).map_err(|fault| {
@@ -83,10 +83,7 @@ pub fn published(id: Id) -> Response<Bytes> {
 }
 
 /// Parses `Idempotency-Key`. The value is a quoted string (RFC 8941, section 3.3.3), but the quotes may be left out.
-/// Returns `None` if there is no such header.
-///
-/// # Errors
-/// Returns a `400` if the key is malformed.
+/// `None` without such a header. Fails with a `400` if the key is malformed.
 pub(crate) fn idempotency_key(request: &Parts) -> Result<Option<IdempotencyKey>, Rejection> {
     let Some(value) = request.headers.get("idempotency-key") else { return Ok(None) };
     let text = value.to_str().unwrap_or_default();
@@ -94,22 +91,19 @@ pub(crate) fn idempotency_key(request: &Parts) -> Result<Option<IdempotencyKey>,
     Ok(Some(quoted.unwrap_or(text).parse()?))
 }
 
-/// Returns `true` if this is the media type `essence`, with any parameters.
+/// Whether this is the media type `essence`, with any parameters.
 pub(crate) fn is_media(media: &HeaderValue, essence: &str) -> bool {
     let given = media.as_bytes().split(|&byte| byte == b';').next().unwrap_or_default();
     given.trim_ascii().eq_ignore_ascii_case(essence.as_bytes())
 }
 
-/// Checks that the payload of the request has no content coding.
-///
-/// # Errors
-/// Returns a `415` if it has one.
+/// Fails with a `415` if the payload of the request has a content coding.
 pub(crate) fn reject_coding(request: &Parts) -> Result<(), Rejection> {
     if is_coded(request) { Err(unsupported_coding()) } else { Ok(()) }
 }
 
-/// Returns `true` if the payload has a content coding (RFC 9110, section 8.4). A hub does not decode it, so subscribers
-/// would be sent the encoded bytes without the coding's name.
+/// Whether the payload has a content coding (RFC 9110, section 8.4). A hub does not decode it, so subscribers would be
+/// sent the encoded bytes without the coding's name.
 fn is_coded(request: &Parts) -> bool {
     let lines = request.headers.get_all(header::CONTENT_ENCODING).iter();
     let mut codings = lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b','));

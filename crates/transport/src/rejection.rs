@@ -84,8 +84,8 @@ impl Rejection {
         matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS)
     }
 
-    /// Returns the response to a request for this transport. If the rejection is temporary, the transport can replace
-    /// it: see [`Transport::reject_temporarily`].
+    /// Returns the response to a request for this transport. The transport can replace that of a temporary rejection:
+    /// see [`Transport::reject_temporarily`].
     pub fn into_response_by(self, transport: &dyn Transport) -> Response<Bytes> {
         let of_transport =
             if self.is_temporary() { transport.reject_temporarily(&self) } else { None };

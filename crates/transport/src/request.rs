@@ -33,7 +33,7 @@ impl SubscribeRequest {
     /// Parses a request. `filters` is the segment of the path that names the filters, percent-encoded.
     ///
     /// # Errors
-    /// Returns a `400` if the filters or the position are malformed.
+    /// Fails with a `400` if the filters or the position are malformed.
     pub fn read(filters: &str, request: &Parts) -> Result<Self, Rejection> {
         Self::new(path_segment(filters)?.parse()?, request)
     }
@@ -41,7 +41,7 @@ impl SubscribeRequest {
     /// Parses the position of a request for these filters.
     ///
     /// # Errors
-    /// Returns a `400` if the position is malformed.
+    /// Fails with a `400` if the position is malformed.
     pub fn new(filters: Filters, request: &Parts) -> Result<Self, Rejection> {
         Ok(Self { filters, position: position(request)? })
     }
@@ -50,7 +50,7 @@ impl SubscribeRequest {
 /// Percent-decodes the segment of a path that names a topic or filters.
 ///
 /// # Errors
-/// Returns a `400` if the result is not UTF-8.
+/// Fails with a `400` if the result is not UTF-8.
 pub fn path_segment(encoded: &str) -> Result<Cow<'_, str>, Rejection> {
     if !encoded.bytes().any(|byte| byte == b'%') {
         return Ok(Cow::Borrowed(encoded));
@@ -63,15 +63,15 @@ pub fn path_segment(encoded: &str) -> Result<Cow<'_, str>, Rejection> {
 /// Returns the last segment of a path, percent-decoded.
 ///
 /// # Errors
-/// Returns a `400` if the result is not UTF-8.
+/// Fails with a `400` if the result is not UTF-8.
 pub fn last_segment(uri: &Uri) -> Result<Cow<'_, str>, Rejection> {
     path_segment(uri.path().rsplit('/').next().unwrap_or_default())
 }
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-/// Returns the position in the header, otherwise the last one in the query. The last one counts because a client that
-/// resumes may append its last event id to a URL that already has a position.
+/// The position in the header, otherwise the last one in the query. The last one counts because a client that resumes
+/// may append its last event id to a URL that already has a position.
 fn position(request: &Parts) -> Result<Position, Rejection> {
     let header = request.headers.get(&LAST_EVENT_ID).filter(|value| !value.is_empty());
     if let Some(value) = header {
@@ -87,13 +87,13 @@ fn position(request: &Parts) -> Result<Position, Rejection> {
     }
 }
 
-/// Returns the position that a last event id names. If the text is not a position, the result is [`Id::UNKNOWN`], so
-/// that the client is sent a gap. An error would be worse, because an `EventSource` does not reconnect after one.
+/// The position that a last event id names. Any text that is not a position becomes [`Id::UNKNOWN`], so that the client
+/// is sent a gap. An error would be worse, because an `EventSource` does not reconnect after one.
 fn last_event_id(text: &str) -> Position {
     text.parse().unwrap_or(Position::After(Id::UNKNOWN))
 }
 
-/// Returns `true` if a query parameter with this name is a last event id.
+/// Whether a query parameter with this name is a last event id.
 ///
 /// Polyfills of `EventSource` that cannot send the header to another origin use a parameter instead: `lastEventId`
 /// (event-source-polyfill), `lastEventID` and `Last-Event-ID` (Mercure), or `evs_last_event_id` (amvtek's polyfill). So
@@ -104,8 +104,8 @@ pub(crate) fn is_last_event_id(name: &str) -> bool {
     letters.map(|byte| byte.to_ascii_lowercase()).eq(*b"lasteventid")
 }
 
-/// Returns the host of a request, with its port. An absolute target takes precedence over the header `Host` (RFC 9112,
-/// section 3.2.2), which a request over HTTP/2 may not have.
+/// The host of a request, with its port. An absolute target takes precedence over the header `Host` (RFC 9112, section
+/// 3.2.2), which a request over HTTP/2 may not have.
 pub(crate) fn host(request: &Parts) -> Option<&str> {
     match request.uri.authority() {
         Some(authority) => Some(authority.as_str()),
@@ -140,7 +140,7 @@ pub fn lists(request: &Parts, name: HeaderName, item: &str) -> bool {
     request.headers.get_all(name).iter().any(has_item)
 }
 
-/// Decodes a name or a value of a query. If it is not encoded, as most are not, it is not copied.
+/// Decodes a name or a value of a query. Text that is not encoded, as most is not, is not copied.
 fn decoded(text: &str) -> Cow<'_, str> {
     if !text.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
         return Cow::Borrowed(text);

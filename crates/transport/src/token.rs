@@ -8,7 +8,8 @@ use http::request::Parts;
 use crate::query;
 
 /// Returns the token of a request: from `Authorization: Bearer TOKEN` (RFC 6750, section 2.1), otherwise from the
-/// cookie with this name, otherwise from `?access_token=TOKEN` (section 2.3). Returns `None` if it has none of them.
+/// cookie with this name, otherwise from `?access_token=TOKEN` (section 2.3). The result is `None` if it has none of
+/// them.
 ///
 /// A program sends the header. A page of the same host uses the cookie. A browser also sends the cookie for other
 /// pages, which the [origin policy](crate::Origins) rejects. An `EventSource` or a `WebSocket` of another host can send

@@ -27,7 +27,7 @@ impl Watchdog {
     /// If this process ends first, the child is killed, and then `directory` is removed with what is in it.
     ///
     /// # Errors
-    /// Returns an error if no shell can be started, and on systems other than Unix.
+    /// Fails if no shell can be started, and on systems other than Unix.
     pub fn over(pid: u32, directory: Option<&Path>) -> io::Result<Self> {
         let mut command = Command::new("sh");
         command.args(["-c", SCRIPT, "tidings-watchdog", &pid.to_string()]);
@@ -38,10 +38,8 @@ impl Watchdog {
     }
 }
 
-/// Puts the watchdog into a separate process group, so that Ctrl-C in a terminal does not end it with its parent.
-///
-/// # Errors
-/// Returns an error on systems other than Unix.
+/// Puts the watchdog into a separate process group, so that Ctrl-C in a terminal does not end it with its parent. Fails
+/// on systems other than Unix.
 #[cfg(unix)]
 fn own_group(command: &mut Command) -> io::Result<()> {
     std::os::unix::process::CommandExt::process_group(command, 0);
@@ -66,7 +64,7 @@ impl Drop for Watchdog {
 mod tests {
     use super::*;
 
-    /// Returns a child that ends when its input ends, so that it cannot outlive the test.
+    /// A child that ends when its input ends, so that it cannot outlive the test.
     fn child() -> Child {
         Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
     }

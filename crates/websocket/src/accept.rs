@@ -153,11 +153,8 @@ impl Transport for WebSocket {
     }
 }
 
-/// Checks an upgrade by RFC 6455, section 4.2.1, and returns its `Sec-WebSocket-Key`.
-///
-/// # Errors
-/// Returns a `426` if the request is not an upgrade to WebSocket, or to another version of it. Returns a `400` if it is
-/// malformed otherwise.
+/// Checks an upgrade by RFC 6455, section 4.2.1, and returns its `Sec-WebSocket-Key`. Fails with a `426` if the request
+/// is not an upgrade to WebSocket, or to another version of it, and with a `400` if it is malformed otherwise.
 fn check_upgrade(request: &Parts) -> Result<&str, Rejection> {
     let headers = &request.headers;
     if request.version == http::Version::HTTP_2 {
@@ -187,10 +184,7 @@ fn check_upgrade(request: &Parts) -> Result<&str, Rejection> {
         .ok_or_else(|| bad_handshake("Sec-WebSocket-Key must be 16 bytes in base64"))
 }
 
-/// Checks an extended `CONNECT` (RFC 8441, section 5).
-///
-/// # Errors
-/// Returns a `400` if it is for another version, or if it has a body.
+/// Checks an extended `CONNECT` (RFC 8441, section 5). Fails with a `400` if it is for another version, or has a body.
 fn check_connect(request: &Parts) -> Result<(), Rejection> {
     check_body(&request.headers)?;
     if is_version_13(&request.headers) {
@@ -201,11 +195,8 @@ fn check_connect(request: &Parts) -> Result<(), Rejection> {
     Err(rejection.with(header::SEC_WEBSOCKET_VERSION, 13))
 }
 
-/// Checks that a handshake has no body. The bytes after its head are parsed as frames, so a body would be taken for
-/// frames.
-///
-/// # Errors
-/// Returns a `400` if it has a body.
+/// Fails with a `400` if a handshake has a body. The bytes after its head are parsed as frames, so a body would be
+/// taken for frames.
 fn check_body(headers: &HeaderMap) -> Result<(), Rejection> {
     let length = headers.get(header::CONTENT_LENGTH);
     if length.is_some_and(|length| length != "0") || headers.contains_key(header::TRANSFER_ENCODING)
@@ -221,7 +212,7 @@ fn is_version_13(headers: &HeaderMap) -> bool {
 
 const BAD_VERSION: &str = "Sec-WebSocket-Version must be 13";
 
-/// Returns a `426`, which must name the protocol to upgrade to (RFC 9110, sections 7.8 and 15.5.22).
+/// A `426`, which must name the protocol to upgrade to (RFC 9110, sections 7.8 and 15.5.22).
 fn upgrade_required(code: &'static str, message: &str) -> Rejection {
     Rejection::new(StatusCode::UPGRADE_REQUIRED, code, message)
         .with(header::CONNECTION, HeaderValue::from_static("Upgrade"))

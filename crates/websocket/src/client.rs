@@ -183,7 +183,7 @@ mod tests {
         (target, served)
     }
 
-    /// Returns an unmasked frame with a payload of up to 65,535 bytes (RFC 6455, section 5.2).
+    /// An unmasked frame with a payload of up to 65,535 bytes (RFC 6455, section 5.2).
     fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
         let length = u16::try_from(payload.len()).unwrap();
         let mut frame = vec![0x80 | opcode];
@@ -195,7 +195,7 @@ mod tests {
         frame
     }
 
-    /// Returns the opcode and the payload of the first frame, which is masked, and the bytes after it.
+    /// The opcode and the payload of the first frame, which is masked, and the bytes after it.
     fn unmasked(bytes: &[u8]) -> (u8, Vec<u8>, &[u8]) {
         assert_eq!(bytes[1] & 0x80, 0x80, "the frame of a client is not masked");
         let end = 6 + usize::from(bytes[1] & 0x7f);

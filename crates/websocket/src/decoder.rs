@@ -29,11 +29,8 @@ impl FrameDecoder {
         Self { max_frame, partial: Vec::new(), messages, is_over: false }
     }
 
-    /// Decodes the bytes of one frame, and returns how many there were. Returns `None` if a header or a control frame
-    /// is not complete.
-    ///
-    /// # Errors
-    /// Returns the reason for the close frame if the client violates the protocol.
+    /// Decodes the bytes of one frame, and returns how many there were. `None` if a header or a control frame is not
+    /// complete. Fails with the reason for the close frame if the client violates the protocol.
     fn frame(
         &mut self,
         bytes: &mut [u8],
@@ -135,10 +132,8 @@ impl Decoder for FrameDecoder {
     }
 }
 
-/// Returns the code in the payload of a close frame, or `None` if the payload is empty (section 5.5.1).
-///
-/// # Errors
-/// Returns a reason if the code may not be sent (section 7.4), or if the phrase after it is not UTF-8.
+/// The code in the payload of a close frame, or `None` if the payload is empty (section 5.5.1). Fails if the code may
+/// not be sent (section 7.4), or the phrase after it is not UTF-8.
 fn close_code(payload: &[u8]) -> Result<Option<u16>, Reason> {
     match payload {
         [] => Ok(None),
@@ -178,7 +173,7 @@ mod tests {
         inbound
     }
 
-    /// Returns a masked frame, as a client sends it.
+    /// A masked frame, as a client sends it.
     fn client_frame(first: u8, payload: &[u8]) -> Vec<u8> {
         let mut frame = vec![first];
         match payload.len() {
@@ -194,7 +189,7 @@ mod tests {
         frame
     }
 
-    /// Decodes the bytes with tungstenite. Returns the messages, and whether it found a fault.
+    /// Decodes the bytes with tungstenite. The result is the messages, and whether it found a fault.
     fn reference(bytes: &[u8]) -> (Vec<Inbound>, bool) {
         struct Script<'a>(&'a [u8]);
         impl std::io::Read for Script<'_> {

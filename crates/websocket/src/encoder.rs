@@ -45,14 +45,14 @@ impl Encoder for Bare {
     }
 }
 
-/// Returns a heartbeat that a page can see.
+/// A heartbeat that a page can see.
 fn visible_ping(position: Option<Id>, interval: Duration) -> Bytes {
     frame::text(heartbeat_json(position, interval).as_bytes())
 }
 
 impl Encoder for Enveloped {
-    /// Returns a heartbeat with the position, so that a client whose connection breaks before the first notification
-    /// can resume.
+    /// A heartbeat with the position, so that a client whose connection breaks before the first notification can
+    /// resume.
     fn opening(&self, position: Option<Id>, heartbeat: Duration) -> Bytes {
         visible_ping(position, heartbeat)
     }

@@ -36,7 +36,7 @@ pub(crate) fn pong(payload: &[u8]) -> Bytes {
     frame(OpCode::Control(Control::Pong), payload)
 }
 
-/// Returns a close frame with the code and the phrase of this reason (section 5.5.1).
+/// A close frame with the code and the phrase of this reason (section 5.5.1).
 pub(crate) fn close(reason: Reason) -> Bytes {
     let mut payload = BytesMut::new();
     payload.put_u16(reason.code());
@@ -44,7 +44,7 @@ pub(crate) fn close(reason: Reason) -> Bytes {
     frame(OpCode::Control(Control::Close), &payload)
 }
 
-/// Returns the reply to a peer's close frame: a close frame with the same code, or without a code if it had none.
+/// The reply to a peer's close frame: a close frame with the same code, or without a code if it had none.
 pub(crate) fn close_echo(code: Option<u16>) -> Bytes {
     let payload = code.map(u16::to_be_bytes);
     frame(OpCode::Control(Control::Close), payload.as_ref().map_or(&[], |code| &code[..]))

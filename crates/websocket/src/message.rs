@@ -17,7 +17,7 @@ pub(crate) struct Messages {
     bytes: Vec<u8>,
     /// How many bytes of a text have been found to be UTF-8.
     checked: usize,
-    /// The current frame. `None` if the last frame is complete.
+    /// The current frame. `None` between two frames.
     frame: Option<Open>,
 }
 
@@ -35,12 +35,11 @@ impl Messages {
         Self { max_message, begun: None, bytes: Vec::new(), checked: 0, frame: None }
     }
 
-    /// Returns `true` if no message has begun.
     pub(crate) fn is_empty(&self) -> bool {
         self.begun.is_none()
     }
 
-    /// Returns `true` if the next bytes are payload.
+    /// Whether the next bytes are payload.
     pub(crate) fn has_open_frame(&self) -> bool {
         self.frame.is_some()
     }
@@ -50,11 +49,9 @@ impl Messages {
         *self = Self::new(self.max_message);
     }
 
-    /// Begins a data frame.
-    ///
-    /// # Errors
-    /// Returns [`Reason::Protocol`] if the frame begins a message before the last one is complete, or continues a
-    /// message that has not begun. Returns [`Reason::TooBig`] if it makes the message larger than `max_message`.
+    /// Begins a data frame. Fails with [`Reason::Protocol`] if the frame begins a message before the last one is
+    /// complete, or continues a message that has not begun, and with [`Reason::TooBig`] if it makes the message larger
+    /// than `max_message`.
     pub(crate) fn open(&mut self, data: Data, frame: Open) -> Result<(), Reason> {
         self.begun = match (data, self.begun) {
             (Data::Text, None) => Some(Kind::Text),
@@ -69,11 +66,8 @@ impl Messages {
         Ok(())
     }
 
-    /// Decodes the part of the current frame's payload that these bytes begin with. Returns its length, and the message
-    /// if it is complete.
-    ///
-    /// # Errors
-    /// Returns [`Reason::BadUtf8`] if the text is not UTF-8, whatever bytes follow.
+    /// Decodes the part of the current frame's payload that these bytes begin with. The result is its length, and the
+    /// message once it is complete. Fails with [`Reason::BadUtf8`] if the text is not UTF-8, whatever bytes follow.
     pub(crate) fn payload(&mut self, bytes: &mut [u8]) -> Result<(usize, Option<Message>), Reason> {
         let Some(frame) = &mut self.frame else { return Ok((0, None)) };
         let count = frame.left.min(bytes.len());
@@ -93,7 +87,7 @@ impl Messages {
         Ok((count, if is_complete { self.complete() } else { None }))
     }
 
-    /// Checks the bytes that have not been checked. The last character may be incomplete if the message is.
+    /// Checks the bytes that have not been checked. The last character of an incomplete message may be incomplete.
     fn check_text(&mut self, is_complete: bool) -> Result<(), Reason> {
         match std::str::from_utf8(&self.bytes[self.checked..]) {
             Ok(_) => self.checked = self.bytes.len(),

@@ -95,7 +95,7 @@ async fn arrivals(target: Target) -> Result<Arrivals, ClientError> {
     Ok(arrivals.boxed())
 }
 
-/// Reads once. Returns `false` at the end of the stream.
+/// Reads once. `false` at the end of the stream.
 ///
 /// Cancel safe.
 async fn read(stream: &mut RecvStream, lines: &mut Lines) -> Result<bool, ReadError> {
@@ -105,10 +105,8 @@ async fn read(stream: &mut RecvStream, lines: &mut Lines) -> Result<bool, ReadEr
     Ok(chunk.map(|chunk| lines.push(&chunk.bytes)).is_some())
 }
 
-/// Waits until the session is closed, and returns the goodbye that its code means.
-///
-/// # Errors
-/// Returns an error if the code is that of a rejection, or if there is none.
+/// Waits until the session is closed, and returns the goodbye that its code means. Fails if the code is that of a
+/// rejection, or there is none.
 async fn end(session: &Connected) -> Result<Goodbye, ClientError> {
     match tokio::time::timeout(CLOSE_LIMIT, session.closed()).await {
         Ok(error) => closed(error),
@@ -116,7 +114,7 @@ async fn end(session: &Connected) -> Result<Goodbye, ClientError> {
     }
 }
 
-/// Returns the arrivals of a session that has ended before its stream was opened.
+/// The arrivals of a session that has ended before its stream was opened.
 fn goodbye_only(goodbye: Goodbye) -> Arrivals {
     futures::stream::iter([Ok(Arrival::Goodbye(goodbye))]).boxed()
 }

@@ -22,8 +22,8 @@ pub(crate) struct Lines {
 }
 
 impl Encoder for Lines {
-    /// Returns a heartbeat with the position, so that a client whose session breaks before the first notification can
-    /// resume. It also makes the stream known to the client.
+    /// A heartbeat with the position, so that a client whose session breaks before the first notification can resume.
+    /// It also makes the stream known to the client.
     fn opening(&self, position: Option<Id>, heartbeat: Duration) -> Bytes {
         line(heartbeat_json(position, heartbeat))
     }
@@ -43,7 +43,7 @@ impl Encoder for Lines {
         Some(line(reply_json(reply)))
     }
 
-    /// Returns a decoder for one stream of the client.
+    /// A decoder for one stream of the client.
     fn decoder(&self) -> Option<Box<dyn Decoder>> {
         Some(Box::new(MessageDecoder::new(self.max_message)))
     }

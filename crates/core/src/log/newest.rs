@@ -19,25 +19,24 @@ pub(crate) struct NewestByTopic {
 }
 
 impl NewestByTopic {
-    /// Returns an empty index of a log whose entries are `first..next`.
+    /// An empty index of a log whose entries are `first..next`.
     pub(crate) fn new(first: u64, next: u64) -> Self {
         let last_lost = first.saturating_sub(1);
         Self { by_topic: HashMap::new(), not_indexed_before: next, last_lost }
     }
 
-    /// Returns the sequence numbers to pass to [`index`](Self::index) next, newest first, at most `most` of them.
-    /// Returns none if all entries from `first` on are indexed.
+    /// The sequence numbers to pass to [`index`](Self::index) next, newest first, at most `most` of them. None if all
+    /// entries from `first` on are indexed.
     pub(crate) fn not_indexed(&self, first: u64, most: u64) -> impl Iterator<Item = u64> + use<> {
         (self.not_indexed_before.saturating_sub(most).max(first)..self.not_indexed_before).rev()
     }
 
-    /// Returns `true` if all entries from `first` on are indexed.
     pub(crate) fn is_complete(&self, first: u64) -> bool {
         self.not_indexed_before <= first
     }
 
-    /// Indexes an entry that [`not_indexed`](Self::not_indexed) has returned. `topic` is `None` if the entry is
-    /// unreadable.
+    /// Indexes an entry that [`not_indexed`](Self::not_indexed) has returned. `topic` is `None` for an unreadable
+    /// entry.
     pub(crate) fn index(&mut self, seq: u64, topic: Option<&Topic>) {
         self.not_indexed_before = seq;
         if let Some(topic) = topic
@@ -72,18 +71,16 @@ impl NewestByTopic {
         *self = Self::new(first, first);
     }
 
-    /// Returns `true` if this is the newest entry of its topic.
     pub(crate) fn is_newest(&self, seq: u64, topic: &Topic) -> bool {
         self.by_topic.get(topic) == Some(&seq)
     }
 
-    /// Returns `true` if the index has an entry of this topic.
     pub(crate) fn has_topic(&self, topic: &Topic) -> bool {
         self.by_topic.contains_key(topic)
     }
 
-    /// Returns the newest entry of each topic that matches, oldest first. Returns `None` if that would take a look at
-    /// more than `most` topics.
+    /// The newest entry of each topic that matches, oldest first. `None` if that would take a look at more than `most`
+    /// topics.
     pub(crate) fn matching(&self, filters: &Filters, most: u64) -> Option<Vec<u64>> {
         let are_topics = filters.iter().all(|filter| filter.as_topic().is_some());
         let mut found: Vec<u64> = if are_topics {
@@ -100,7 +97,7 @@ impl NewestByTopic {
         Some(found)
     }
 
-    /// Returns `true` if no entry after `after` was evicted while it was the newest of its topic.
+    /// Whether no entry after `after` was evicted while it was the newest of its topic.
     pub(crate) fn has_lost_none_after(&self, after: u64) -> bool {
         self.last_lost <= after
     }

@@ -19,8 +19,8 @@ pub(crate) enum ReadError {
 /// does not block publishers for long. See [`scan_limit`] for readers with many filters.
 const SCAN: u64 = 4096;
 
-/// Returns how many entries are looked at under one lock for a reader with these filters. To compare one entry with 64
-/// filters takes about as long as to compare eight entries with one filter.
+/// How many entries are looked at under one lock for a reader with these filters. To compare one entry with 64 filters
+/// takes about as long as to compare eight entries with one filter.
 fn scan_limit(filters: &Filters) -> u64 {
     SCAN / (1 + filters.count() as u64 / 8)
 }
@@ -33,12 +33,10 @@ struct UsedBudget {
 }
 
 impl Log {
-    /// Calls `found` with the entries after `from`, up to and including `up_to`, that the seat is interested in,
-    /// until the budget is used up. Returns the sequence number up to which all entries were looked at. It is less
-    /// than `up_to` if the budget or the [`scan_limit`] was reached.
-    ///
-    /// # Errors
-    /// Returns an error if the log does not have all entries after `from`.
+    /// Calls `found` with the entries after `from`, up to and including `up_to`, that the seat is interested in, until
+    /// the budget is used up. The result is the sequence number up to which all entries were looked at. It is less than
+    /// `up_to` if the budget or the [`scan_limit`] was reached. Fails if the log does not have all entries after
+    /// `from`.
     pub(crate) fn read(
         &self,
         from: Snapshot,
@@ -82,7 +80,7 @@ impl Log {
         Ok(end.max(after))
     }
 
-    /// Returns the newest retained entry up to and including `up_to` that matches.
+    /// The newest retained entry up to and including `up_to` that matches.
     pub(crate) fn newest_match(&self, filters: &Filters, up_to: u64) -> Option<u64> {
         let mut end = up_to;
         loop {
@@ -104,7 +102,7 @@ impl Log {
 }
 
 impl UsedBudget {
-    /// Counts this entry and returns `true`, if it is the first or if the budget has room for it.
+    /// Counts this entry if it is the first or the budget has room for it.
     fn add(&mut self, entry: &Entry) -> bool {
         let size = entry.notification().size();
         let fits = self.entries < self.budget.entries && self.bytes + size <= self.budget.bytes;
@@ -118,13 +116,13 @@ impl UsedBudget {
 }
 
 impl Ring {
-    /// Returns the newest entry of each topic that matches, oldest first. Returns `None` if there is no index, or if
-    /// reading all entries is less work.
+    /// The newest entry of each topic that matches, oldest first. `None` without an index, or if reading all entries is
+    /// less work.
     fn newest_of(&self, filters: &Filters) -> Option<Vec<u64>> {
         self.newest.as_ref()?.matching(filters, scan_limit(filters))
     }
 
-    /// Returns an error if the ring does not have all entries after this position.
+    /// Fails if the ring does not have all entries after this position.
     fn check(&self, after: Id) -> Result<(), ReadError> {
         let floor = self.epoch.id(self.broker_floor.unwrap_or(self.first - 1));
         if after.epoch != self.epoch {
@@ -136,7 +134,7 @@ impl Ring {
         if after.seq < self.first - 1 { Err(ReadError::InBroker) } else { Ok(()) }
     }
 
-    /// Returns `true` if this is the newest entry of its topic, or if there is no index.
+    /// Also `true` without an index.
     fn is_newest(&self, entry: &Entry) -> bool {
         let topic = entry.notification().topic();
         self.newest.as_ref().is_none_or(|newest| newest.is_newest(entry.id().seq, topic))

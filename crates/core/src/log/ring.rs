@@ -12,7 +12,7 @@ use crate::{Entry, Epoch, Retention};
 #[derive(Debug)]
 pub(super) struct Ring {
     pub(super) epoch: Epoch,
-    /// The sequence number of `entries[0]`, or of the next entry if there is none.
+    /// The sequence number of `entries[0]`, or of the next entry in an empty ring.
     pub(super) first: u64,
     /// `None` is a message of a broker's stream that no hub can read.
     pub(super) entries: VecDeque<Option<Arc<Entry>>>,
@@ -20,7 +20,7 @@ pub(super) struct Ring {
     pub(super) bytes: usize,
     /// Entries before this sequence number keep no encoded copies.
     pub(super) copies_from: u64,
-    /// The last sequence number that the broker no longer has. `None` if there is no broker.
+    /// The last sequence number that the broker no longer has. `None` without a broker.
     pub(super) broker_floor: Option<u64>,
     pub(super) dedup: DedupWindow,
     /// The index of the newest entry of each topic. `None` until the first reader begins with those.
@@ -37,7 +37,7 @@ pub(super) const ENTRY_OVERHEAD: usize = size_of::<Entry>() + 128;
 const MAX_STRIPPED_AT_ONCE: usize = 64;
 
 impl Ring {
-    /// Returns an empty ring whose first entry will have the sequence number 1.
+    /// An empty ring whose first entry will have the sequence number 1.
     pub(super) fn new(epoch: Epoch) -> Self {
         Self {
             epoch,
@@ -52,12 +52,12 @@ impl Ring {
         }
     }
 
-    /// Returns the sequence number of the next entry.
+    /// The sequence number of the next entry.
     pub(super) fn next(&self) -> u64 {
         self.first + self.entries.len() as u64
     }
 
-    /// Returns a retained entry, or `None` if it is unreadable.
+    /// A retained entry, `None` if it is unreadable.
     ///
     /// # Panics
     /// Panics if the sequence number is not retained.
@@ -129,7 +129,7 @@ impl Ring {
     }
 }
 
-/// Returns the bytes that an entry counts for [`Retention::bytes`].
+/// The bytes that an entry counts for [`Retention::bytes`].
 fn weight(entry: &Entry) -> usize {
     let notification = entry.notification();
     let plain = ENTRY_OVERHEAD + notification.topic().as_str().len() + notification.payload().len();

@@ -36,7 +36,7 @@ impl Log {
         }
     }
 
-    /// Adds at most `most` entries to the index. Returns `true` once the index is complete.
+    /// Adds at most `most` entries to the index, and returns `true` once it is complete.
     pub(crate) fn index_portion(&self, most: u64) -> bool {
         let ring = &mut *self.write_ring();
         let (first, next) = (ring.first, ring.next());
@@ -48,14 +48,13 @@ impl Log {
         newest.is_complete(ring.first)
     }
 
-    /// Calls `inspect` with the index, if there is one.
     #[cfg(test)]
     pub(crate) fn inspect_index<T>(&self, inspect: impl FnOnce(&NewestByTopic) -> T) -> Option<T> {
         self.read_ring().newest.as_deref().map(inspect)
     }
 
-    /// Returns the position at which a reader of a snapshot can continue although the entries after `from` were
-    /// evicted. Returns `None` if it would miss the newest entry of a topic, or if the entries are retained.
+    /// The position at which a reader of a snapshot can continue although the entries after `from` were evicted. `None`
+    /// if it would miss the newest entry of a topic, or the entries are retained.
     pub(crate) fn after_superseded(&self, from: Snapshot) -> Option<Id> {
         let ring = self.read_ring();
         let Snapshot { after, upto } = from;

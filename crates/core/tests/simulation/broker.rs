@@ -34,7 +34,7 @@ pub(crate) struct State {
     pub(crate) fault_rates: FaultRates,
     /// The last one is the current one.
     pub(crate) histories: Vec<History>,
-    /// How each tail that was ever opened must end. `None` if it continues.
+    /// How each tail that was ever opened must end. `None` while it continues.
     pub(crate) endings: Vec<Option<Ending>>,
     /// When each key of the current history was first seen, and the sequence number that was stored with it.
     keys: BTreeMap<String, (Instant, u64)>,
@@ -253,7 +253,6 @@ impl State {
         self.histories.last_mut().expect("there is always a history")
     }
 
-    /// Returns the history with this epoch and its index.
     pub(crate) fn history(&self, epoch: Epoch) -> Option<(usize, &History)> {
         self.histories.iter().enumerate().find(|(_, history)| history.epoch == epoch)
     }

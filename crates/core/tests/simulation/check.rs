@@ -76,7 +76,6 @@ impl Reader {
         self.check_move(position, position.seq + 1);
     }
 
-    /// Returns `true` if it has got everything that is stored.
     pub(crate) fn has_all(&self) -> bool {
         let Some(at) = self.at else { return false };
         let state = self.broker.state();

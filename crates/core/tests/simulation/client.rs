@@ -87,7 +87,7 @@ impl Client {
         }
     }
 
-    /// Removes a connection that has ended, and returns `true` if the client is connected.
+    /// Removes a connection that has ended.
     pub(crate) async fn is_connected(&mut self) -> bool {
         let ended = self.connection.take_if(|connection| connection.reading.is_finished());
         if let Some(Connection { reading, .. }) = ended
@@ -131,7 +131,7 @@ async fn follow(
     }
 }
 
-/// Returns the next event. Fails if the reader is polled [`MOST_POLLS`] times while the simulated time does not
+/// Waits for the next event. Fails if the reader is polled [`MOST_POLLS`] times while the simulated time does not
 /// advance, because that would never end.
 async fn next(subscription: &mut Subscription, reader: &Mutex<Reader>) -> Option<Event> {
     let (mut next, mut since, mut polls) = (pin!(subscription.next()), Instant::now(), 0);

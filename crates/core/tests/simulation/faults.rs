@@ -34,7 +34,6 @@ impl FaultRates {
     pub(crate) const NONE: Self =
         Self { lost: 0, answer_lost: 0, unanswered: 0, fails: 0, slow: 0, reader_pauses: 0 };
 
-    /// Returns random probabilities, from no failures to many.
     pub(crate) fn random(rng: &mut Rng) -> Self {
         let severity = rng.u32(0..=4);
         let mut rate = |most: u32| rng.u32(0..=most * severity);
@@ -79,7 +78,6 @@ impl Fate {
     }
 }
 
-/// Returns `true` with a probability of this many percent.
 pub(crate) fn chance(rng: &mut Rng, percent: u32) -> bool {
     rng.u32(0..100) < percent
 }

@@ -20,7 +20,7 @@ impl History {
         Self { epoch, floor: 0, messages: Vec::new() }
     }
 
-    /// Returns a new history without the newest messages of this one.
+    /// A new history without the newest messages of this one.
     pub(crate) fn gone_back(&self, newest: u64, epoch: Epoch) -> Self {
         let head = self.head().saturating_sub(newest);
         let messages = self.messages[..head as usize].to_vec();
@@ -41,7 +41,7 @@ impl History {
         self.floor = self.head();
     }
 
-    /// Returns the notification with this number, even if the broker no longer has it.
+    /// The notification with this number, even if the broker no longer has it.
     pub(crate) fn at(&self, seq: u64) -> Option<&Notification> {
         self.messages.get(seq.checked_sub(1)? as usize)?.as_ref()
     }
@@ -54,15 +54,15 @@ impl History {
         self.messages.iter().flatten()
     }
 
-    /// Returns the first in `(after, before)` that matches the filters.
+    /// The first in `(after, before)` that matches the filters.
     pub(crate) fn first_match(&self, filters: &Filters, after: u64, before: u64) -> Option<Id> {
         let matches =
             |seq: &u64| self.at(*seq).is_some_and(|stored| filters.matches(stored.topic()));
         (after + 1..before).find(matches).map(|seq| self.epoch.id(seq))
     }
 
-    /// Returns the messages in `(after, up_to]` that match, within the budget, and the sequence number up to which
-    /// all were read.
+    /// The messages in `(after, up_to]` that match, within the budget, and the sequence number up to which all were
+    /// read.
     pub(crate) fn read(
         &self,
         filters: &Filters,

@@ -41,7 +41,7 @@ impl Hubs {
         self.places().len()
     }
 
-    /// Returns one of the hubs that are up, which may be closed.
+    /// One of the hubs that are up, which may be closed.
     pub(crate) fn any(&self, rng: &mut Rng) -> Option<Hub> {
         let up = self.up();
         rng.choice(up).map(|(_, hub)| hub)

@@ -50,7 +50,6 @@ impl Publisher {
         Notification::text(topic, format!("{}.{index}", self.number))
     }
 
-    /// Returns `true` if the publish succeeded.
     async fn try_once(
         &mut self,
         notification: &Notification,

@@ -9,8 +9,7 @@ use crate::{Item, Parser};
 /// The most that is read of such a stream, in bytes.
 pub(super) const MAX_BYTES: usize = 64 << 10;
 
-/// Returns the error that a stream with these headers and this body stands for. Call it only for a stream with
-/// `Retry-After`.
+/// The error that a stream with these headers and this body stands for. Call it only for a stream with `Retry-After`.
 pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> ClientError {
     #[derive(Deserialize)]
     struct Data {

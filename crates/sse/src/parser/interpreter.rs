@@ -41,10 +41,8 @@ impl Interpreter {
         self.block = Block::default();
     }
 
-    /// Interprets a line, which has no line ending, and appends the item that it completes, if any.
-    ///
-    /// # Errors
-    /// Returns an error if the data of the event is longer than the limit.
+    /// Interprets a line, which has no line ending, and appends the item that it completes, if any. Fails if the data
+    /// of the event is longer than the limit.
     pub(super) fn line(&mut self, line: &[u8], items: &mut Vec<Item>) -> Result<(), TooLong> {
         if line.is_empty() {
             items.extend(self.dispatch());
@@ -122,7 +120,7 @@ fn into_text(bytes: Vec<u8>) -> String {
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
-/// Parses milliseconds in ASCII digits. Returns `None` for anything else, which the standard ignores.
+/// Parses milliseconds in ASCII digits. `None` for anything else, which the standard ignores.
 fn milliseconds(value: &[u8]) -> Option<Duration> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return None;

@@ -15,7 +15,7 @@ pub(super) struct Lines {
     limit: usize,
     /// The beginning of a line that is not complete.
     partial: Vec<u8>,
-    /// `true` if the last line ended with CR. An LF that follows belongs to the same line ending.
+    /// The last line ended with CR. An LF that follows belongs to the same line ending.
     is_after_cr: bool,
     /// `true` until the first line is complete. Only the first line may begin with a byte order mark.
     is_first: bool,
@@ -26,10 +26,8 @@ impl Lines {
         Self { limit, partial: Vec::new(), is_after_cr: false, is_first: true }
     }
 
-    /// Calls `on_line` with each line that these bytes complete, without its ending.
-    ///
-    /// # Errors
-    /// Returns an error if a line is longer than the limit, and the first error of `on_line`.
+    /// Calls `on_line` with each line that these bytes complete, without its ending. Fails if a line is longer than the
+    /// limit, and with the first error of `on_line`.
     pub(super) fn feed(
         &mut self,
         mut bytes: &[u8],
@@ -72,7 +70,7 @@ impl Lines {
         Ok(())
     }
 
-    /// Checks a whole line, and returns it without a byte order mark if it is the first.
+    /// Checks a whole line, and removes the byte order mark of the first.
     fn complete<'a>(&mut self, line: &'a [u8]) -> Result<&'a [u8], TooLong> {
         TooLong::check(line.len(), self.limit)?;
         match take(&mut self.is_first) {

@@ -54,12 +54,12 @@ pub enum ClientError {
     Rejected {
         /// The status of the response.
         status: StatusCode,
-        /// The server's code of the error. `None` if the response has none. It may then come from another server, such
+        /// The server's code of the error. `None` for a response without one, which may come from another server, such
         /// as a proxy.
         code: Option<String>,
         /// The server's message, otherwise the title or the first line of the body.
         message: String,
-        /// The time to wait before the next attempt. `None` if the response has no `Retry-After`.
+        /// The time to wait before the next attempt. `None` for a response without `Retry-After`.
         retry_after: Option<Duration>,
     },
     /// The server sent bytes that violate the protocol.
@@ -91,14 +91,14 @@ impl ClientError {
         }
     }
 
-    /// Returns `true` for a `404` that does not come from tidings. A load balancer sends one while its only server
-    /// restarts, so it is not final for a client that was connected before.
+    /// A `404` that does not come from tidings. A load balancer sends one while its only server restarts, so it is not
+    /// final for a client that was connected before.
     pub(super) fn is_missing_server(&self) -> bool {
         matches!(self, Self::Rejected { status: StatusCode::NOT_FOUND, code: None, .. })
     }
 
-    /// Returns the error for a response with this head and body. `sent` are the headers of the request to `url`. If the
-    /// message repeats their credentials, these are replaced.
+    /// The error for a response with this head and body. `sent` are the headers of the request to `url`. If the message
+    /// repeats their credentials, these are replaced.
     pub(super) fn rejected(head: &Parts, body: &[u8], sent: &HeaderMap, url: &Url) -> Self {
         let redirect = || {
             let location = head.headers.get(header::LOCATION)?.to_str().ok()?;
@@ -125,8 +125,8 @@ impl ClientError {
     }
 }
 
-/// Returns the code and the message of the server's `{"error":{"code","message"}}`. For any other body, the code is
-/// `None`, and the message is the title of the page or the first line, cut to 512 characters.
+/// The code and the message of the server's `{"error":{"code","message"}}`. For any other body, the code is `None`, and
+/// the message is the title of the page or the first line, cut to 512 characters.
 fn code_and_message(body: &[u8]) -> (Option<String>, Option<String>) {
     #[derive(Deserialize)]
     struct Rejection {
@@ -166,7 +166,7 @@ pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(wait.min(LONGEST_RETRY_AFTER))
 }
 
-/// Returns an error and its causes on one line.
+/// An error and its causes on one line.
 pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -222,7 +222,7 @@ mod tests {
         assert_eq!(retry_after(&headers), Some(Duration::from_secs(30)));
     }
 
-    /// Returns the cells of each row of one table in the section about what ends a client.
+    /// The cells of each row of one table in the section about what ends a client.
     fn rows(caption: &str) -> Vec<Vec<String>> {
         let page = include_str!("../../../../docs/protocol.md");
         let section = page.split("## What ends a client, and what it retries").nth(1).unwrap();

@@ -42,7 +42,7 @@ impl Backoff {
         Self { longest, ..self }
     }
 
-    /// Returns how long to wait after this number of failures in a row, which is at least 1.
+    /// How long to wait after this number of failures in a row, which is at least 1.
     fn delay(&self, failures: u32, retry_after: Option<Duration>) -> Duration {
         let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
         let ceiling = self.shortest.saturating_mul(doubled).min(self.longest);
@@ -62,7 +62,7 @@ pub enum Followed {
     Arrived(Arrival),
     /// The connection ended, or the attempt to connect failed.
     Disconnected {
-        /// The error. `None` if the connection ended without one, or after a goodbye.
+        /// The error. `None` for a connection that ended without one, or after a goodbye.
         error: Option<ClientError>,
         /// The time until the next attempt. `None` if there is no further attempt. The stream then ends.
         retry_in: Option<Duration>,
@@ -76,12 +76,12 @@ pub enum Followed {
 /// ends before any position has arrived, the next one is live again.
 ///
 /// The stream ends after an error that [is final](ClientError::is_final), and after a goodbye that is [not worth
-/// reconnecting](super::Goodbye::is_worth_reconnecting). There is one exception: if the client was connected before, it
+/// reconnecting](super::Goodbye::is_worth_reconnecting). There is one exception: a client that was connected before
 /// retries after a `404` that does not come from tidings.
 ///
-/// The wait before an attempt is the backoff, and the server's `Retry-After` in addition if there is one. The backoff
-/// starts again from its first ceiling after a connection on which a notification arrived, or that lasted longer than
-/// [`Backoff::longest`]. Dropping the stream disconnects.
+/// The wait before an attempt is the backoff plus any `Retry-After` of the server. The backoff starts again from its
+/// first ceiling after a connection on which a notification arrived, or that lasted longer than [`Backoff::longest`].
+/// Dropping the stream disconnects.
 pub fn follow(
     client: Arc<dyn Client>,
     mut target: Target,
@@ -138,7 +138,6 @@ pub fn follow(
     followed.boxed()
 }
 
-/// Returns the position after this arrival, if it contains one.
 fn position(arrival: &Arrival) -> Option<Id> {
     match arrival {
         Arrival::Notification(received) => received.id,
@@ -218,7 +217,6 @@ mod tests {
         (fake.clone(), follow(fake, target, Backoff::default()))
     }
 
-    /// Returns the waits before the next attempts, until the stream ends or there are this many.
     async fn waits(stream: BoxStream<'static, Followed>, limit: usize) -> Vec<Option<Duration>> {
         let waits = stream.filter_map(|followed| {
             ready(match followed {

@@ -27,12 +27,12 @@ impl Frame {
     /// Parses a JSON text.
     ///
     /// # Errors
-    /// Returns a description of the problem if it is malformed.
+    /// Fails with a description of the problem if it is malformed.
     pub fn parse(json: &[u8]) -> Result<Self, String> {
         serde_json::from_slice(json).map_err(|error| error.to_string())
     }
 
-    /// Returns the time until the next heartbeat if this is a heartbeat, otherwise `None`.
+    /// Returns the time until the next heartbeat if this is a heartbeat.
     pub fn heartbeat(&self) -> Option<Duration> {
         self.ping.map(Duration::from_millis)
     }
@@ -40,7 +40,7 @@ impl Frame {
     /// Converts it into the item that arrived.
     ///
     /// # Errors
-    /// Returns a description of the problem if it is none, or if its payload is missing or malformed.
+    /// Fails with a description of the problem if it is none, or if its payload is missing or malformed.
     pub fn arrival(self) -> Result<Arrival, String> {
         Ok(match self {
             Self { gap: Some(gap), .. } => Arrival::Gap(gap),

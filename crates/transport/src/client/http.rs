@@ -72,7 +72,6 @@ pub struct SendError {
 }
 
 impl SendError {
-    /// Returns the error for a connection that was closed before the request was sent.
     fn unsent(request: Request<Full<Bytes>>) -> Self {
         let error = ClientError::Broken("the server closed it, connect again".to_owned());
         Self { error, unsent: Some(Box::new(request)) }
@@ -93,7 +92,7 @@ pub struct Upgraded {
 /// Returns a `GET` for the resource of `url`, in origin form (RFC 9112, section 3.2.1).
 ///
 /// # Errors
-/// Returns [`ClientError::BadUrl`] if the path or the query has characters that a request may not have.
+/// Fails with [`ClientError::BadUrl`] if the path or the query has characters that a request may not have.
 pub fn request(url: &Url) -> Result<Request<Full<Bytes>>, ClientError> {
     let origin = &url[url::Position::BeforePath..url::Position::AfterQuery];
     let bad = |_| ClientError::BadUrl {
@@ -107,7 +106,7 @@ impl Http {
     /// Connects to the host of `target.url`.
     ///
     /// # Errors
-    /// Returns the errors of [`connect`](super::connect).
+    /// Any error of [`connect`](super::connect).
     pub fn connect(target: &Target) -> BoxFuture<'_, Result<Self, ClientError>> {
         Box::pin(async move {
             let stream = socket::open(target, &[socket::HTTP_2, socket::HTTP_1]).await?;
@@ -129,7 +128,7 @@ impl Http {
     /// Sends a request, waits for the head of its response, and returns it if the status is `200`.
     ///
     /// # Errors
-    /// - [`ClientError::Rejected`] with the server's message if the response has any other status.
+    /// - [`ClientError::Rejected`] with the server's message for any other status.
     /// - [`ClientError::Broken`] if the connection breaks. The request may or may not have been served.
     /// - [`ClientError::TimedOut`] if the head does not arrive within [`TimeLimits::head`], and one second more for
     ///   each 16 KiB of the request's body. The request may or may not have been served.
@@ -144,7 +143,7 @@ impl Http {
     /// Sends a request as [`send`](Self::send) does, but waits `hold` longer for the head of the response.
     ///
     /// # Errors
-    /// Returns the errors of [`send`](Self::send).
+    /// Any error of [`send`](Self::send).
     pub async fn send_held(
         &mut self,
         request: Request<Full<Bytes>>,
@@ -155,11 +154,11 @@ impl Http {
     }
 
     /// Sends a request as [`send`](Self::send) does, but returns the request with the error if it is certain that the
-    /// server has not served it. This happens if the server has closed a connection that was kept alive, or has refused
-    /// the HTTP/2 stream of the request.
+    /// server has not served it. This happens when the server has closed a connection that was kept alive, or has
+    /// refused the HTTP/2 stream of the request.
     ///
     /// # Errors
-    /// Returns the errors of [`send`](Self::send).
+    /// Any error of [`send`](Self::send).
     pub async fn try_send(
         &mut self,
         request: Request<Full<Bytes>>,
@@ -168,8 +167,8 @@ impl Http {
         self.accepted(response).await.map_err(|error| SendError { error, unsent: None })
     }
 
-    /// Sends a request as [`try_send`](Self::try_send) does, but waits `hold` longer for the head of the response. If
-    /// the response has this media type, it is returned whatever its status is.
+    /// Sends a request as [`try_send`](Self::try_send) does, but waits `hold` longer for the head of the response. A
+    /// response with this media type is returned whatever its status is.
     pub(super) async fn try_send_for(
         &mut self,
         request: Request<Full<Bytes>>,
@@ -184,12 +183,11 @@ impl Http {
         self.accepted(response).await.map_err(|error| SendError { error, unsent: None })
     }
 
-    /// Returns the error for a response with this head and body.
     pub(super) fn rejected(&self, head: &Parts, body: &[u8]) -> ClientError {
         ClientError::rejected(head, body, &self.headers, &self.url)
     }
 
-    /// Returns the response if its status is `200`, otherwise the error that it stands for.
+    /// The response if its status is `200`, otherwise the error that it stands for.
     async fn accepted(&mut self, response: Response<Body>) -> Result<Response<Body>, ClientError> {
         match response.status() {
             StatusCode::OK => Ok(response),
@@ -217,7 +215,7 @@ impl Http {
     /// `101`. HTTP/2 has no such upgrade.
     ///
     /// # Errors
-    /// Returns the errors of [`connect`](super::connect) and [`send`](Self::send). Any status except `101` is
+    /// Any error of [`connect`](super::connect) and [`send`](Self::send). Any status except `101` is
     /// [`ClientError::Rejected`], even `200`.
     pub async fn upgrade(
         target: &Target,
@@ -274,7 +272,6 @@ impl Http {
         }
     }
 
-    /// Reads the body of a response that is not accepted, and returns the error.
     async fn rejection(&mut self, response: Response<Body>) -> ClientError {
         let (head, body) = response.into_parts();
         let body = timeout(REJECTION_LIMIT, self.whole(body, MAX_REJECTION)).await;
@@ -284,7 +281,7 @@ impl Http {
     }
 }
 
-/// Returns the headers of each request, with `Host`, and the authority that `Host` has.
+/// The headers of each request, with `Host`, and the authority that `Host` has.
 fn headers_and_authority(target: &Target) -> Result<(HeaderMap, Authority), ClientError> {
     let bad = || ClientError::BadUrl {
         url: shown(&target.url),

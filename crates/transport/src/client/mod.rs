@@ -67,8 +67,8 @@ pub trait Client: fmt::Debug + Send + Sync + 'static {
     /// arrives. Dropping the stream disconnects.
     ///
     /// # Errors
-    /// Returns an error if the server cannot be reached, rejects the request, or sends a malformed response. Both the
-    /// future and the stream fail with [`ClientError::TimedOut`] if the server is silent for too long.
+    /// Fails if the server cannot be reached, rejects the request, or sends a malformed response. Both the future and
+    /// the stream fail with [`ClientError::TimedOut`] if the server is silent for too long.
     fn connect(&self, target: Target) -> BoxFuture<'static, Result<Arrivals, ClientError>>;
 }
 
@@ -94,7 +94,6 @@ impl Target {
         Self { url, position: Position::Live, options: Arc::default() }
     }
 
-    /// Returns `true` if the scheme of the URL needs TLS.
     fn is_tls(&self) -> bool {
         matches!(self.url.scheme(), "https" | "wss")
     }
@@ -129,8 +128,8 @@ pub enum Arrival {
     Notification(Received),
     /// Some notifications were missed and are no longer available.
     Gap(Gap),
-    /// The server is alive. The position is that up to which the server has examined its log for this client. `None` if
-    /// the transport does not send it.
+    /// The server is alive. The position is that up to which the server has examined its log for this client. `None`
+    /// from a transport that does not send it.
     Heartbeat(Option<Id>),
     /// The reply to a message that this client has sent. Over a WebSocket without a subprotocol, a reply arrives as a
     /// notification.
@@ -143,15 +142,15 @@ pub enum Arrival {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Received {
-    /// The id. `None` if the transport does not send it.
+    /// The id. `None` from a transport that does not send it.
     pub id: Option<Id>,
-    /// The topic. `None` if the transport does not send it.
+    /// The topic. `None` from a transport that does not send it.
     pub topic: Option<String>,
     /// Text or binary.
     pub kind: Kind,
     /// The payload, byte for byte as it was published.
     pub payload: Bytes,
-    /// The headers. `None` if none is set, or if the transport does not send them.
+    /// The headers. `None` if none is set, and from a transport that does not send them.
     pub headers: Option<Headers>,
 }
 

@@ -19,18 +19,18 @@ pub struct Notice {
     /// The headers. `None` if no valid header is set.
     #[serde(default, deserialize_with = "lossy_headers")]
     pub headers: Option<Headers>,
-    /// The payload if it is text.
+    /// A text payload.
     pub data: Option<String>,
-    /// The payload in base64 (RFC 4648, section 4) if it is binary.
+    /// A binary payload, in base64 (RFC 4648, section 4).
     pub data_base64: Option<String>,
 }
 
 /// The payload of a [`Notice`], or of a reply to a client's message.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct NoticeContent {
-    /// The payload if it is text.
+    /// A text payload.
     pub data: Option<String>,
-    /// The payload in base64 (RFC 4648, section 4) if it is binary.
+    /// A binary payload, in base64 (RFC 4648, section 4).
     pub data_base64: Option<String>,
 }
 
@@ -38,7 +38,7 @@ impl NoticeContent {
     /// Returns the kind and the payload.
     ///
     /// # Errors
-    /// Returns a description of the problem if both fields are missing, or if the base64 is malformed.
+    /// Fails with a description of the problem if both fields are missing, or the base64 is malformed.
     pub fn message(self) -> Result<Message, String> {
         match (self.data, self.data_base64) {
             (Some(text), _) => Ok(Message::text(text)),
@@ -55,7 +55,7 @@ impl Notice {
     /// Converts it into a received notification.
     ///
     /// # Errors
-    /// Returns the id and a description of the problem if `data` and `data_base64` are missing, or if the base64 is
+    /// Fails with the id and a description of the problem if `data` and `data_base64` are missing, or the base64 is
     /// malformed.
     pub fn received(self) -> Result<Received, String> {
         let Self { id, topic, headers, data, data_base64 } = self;

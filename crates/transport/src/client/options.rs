@@ -87,7 +87,7 @@ impl ConnectOptions {
     /// Adds the token as `Authorization: Bearer` (RFC 6750, section 2.1).
     ///
     /// # Errors
-    /// Returns an error if the token has characters that a header may not have.
+    /// Fails if the token has characters that a header may not have.
     pub fn bearer(mut self, token: &str) -> Result<Self, InvalidHeaderValue> {
         let value = HeaderValue::try_from(format!("Bearer {token}"))?;
         self.headers.insert(header::AUTHORIZATION, value);
@@ -162,7 +162,7 @@ pub fn shown(url: &Url) -> String {
     shown.to_string()
 }
 
-/// Returns `true` if a query parameter may contain a credential, which is any parameter except the server's.
+/// Any parameter except the server's may contain a credential.
 fn may_be_secret(name: &str) -> bool {
     const HARMLESS: [&str; 4] = ["after", "last_event_id", "transport", "wait"];
     !HARMLESS.contains(&name)

@@ -29,16 +29,16 @@ impl Publisher {
     /// position of the target is ignored.
     ///
     /// # Errors
-    /// Returns the errors of [`connect`](super::connect).
+    /// Any error of [`connect`](super::connect).
     pub async fn connect(target: Target) -> Result<Self, ClientError> {
         let http = Http::connect(&target).await?;
         Ok(Self { target, http })
     }
 
-    /// Publishes a notification and waits until the server has stored it. Returns its id. Text must be UTF-8.
+    /// Publishes a notification, waits until the server has stored it, and returns its id. Text must be UTF-8.
     ///
     /// If the connection was closed since the last request, this connects again, but only if no byte of the new request
-    /// was sent, or if the server has refused its HTTP/2 stream. So a notification is never published twice.
+    /// was sent, or the server has refused its HTTP/2 stream. So a notification is never published twice.
     ///
     /// Not cancel safe: if the future is dropped, the notification may or may not be published.
     ///
@@ -46,7 +46,7 @@ impl Publisher {
     /// - [`ClientError::Rejected`] with the server's message if the server rejects the request.
     /// - [`ClientError::Broken`] if the connection breaks, and [`ClientError::TimedOut`] if the server does not respond
     ///   in time. The notification may or may not be published.
-    /// - [`ClientError::Protocol`] if the response is malformed.
+    /// - [`ClientError::Protocol`] for a malformed response.
     /// - The errors of [`connect`](super::connect), if this connects again.
     pub async fn publish(&mut self, kind: Kind, payload: Bytes) -> Result<Id, ClientError> {
         let request = self.request(kind, payload)?;
@@ -54,11 +54,11 @@ impl Publisher {
     }
 
     /// Publishes with a key, so that the call can be repeated. While the key is in the server's dedup window, another
-    /// publish with it stores nothing and returns the id of the first. Because of that, it may also be repeated if the
-    /// future is dropped.
+    /// publish with it stores nothing and returns the id of the first. Because of that, it may also be repeated after
+    /// the future is dropped.
     ///
     /// # Errors
-    /// Returns the errors of [`publish`](Self::publish). The call can be repeated unless the error [is
+    /// Any error of [`publish`](Self::publish). The call can be repeated unless the error [is
     /// final](ClientError::is_final).
     pub async fn publish_once(
         &mut self,
@@ -71,13 +71,13 @@ impl Publisher {
         self.send(request).await
     }
 
-    /// Publishes with headers, and with a key if there is one.
+    /// Publishes with headers, and optionally with a key.
     ///
     /// A server does not keep the content types `text/plain`, `application/x-www-form-urlencoded` and
     /// `application/octet-stream`, because they contain no information besides the kind.
     ///
     /// # Errors
-    /// Returns the errors of [`publish`](Self::publish), or with a key those of [`publish_once`](Self::publish_once).
+    /// Any error of [`publish`](Self::publish), or with a key any error of [`publish_once`](Self::publish_once).
     pub async fn publish_with_headers(
         &mut self,
         kind: Kind,

@@ -39,17 +39,17 @@ impl Publisher {
     /// Publishes many notifications in one request, each with its topic. The URL of this publisher must be that of
     /// all topics, such as `http://127.0.0.1:8080/topics`.
     ///
-    /// Each line is a JSON object such as `{"topic":"orders.new","data":"text"}`, or with `"data_base64"` if the
-    /// payload is binary. It may have `"headers"`, and a `"key"`: a notification that is sent again with its key is not
-    /// stored twice. A request may have at most [`MAX_LINES`](crate::PublishMany::MAX_LINES) notifications, and as many
-    /// bytes as the server accepts for one payload.
+    /// Each line is a JSON object such as `{"topic":"orders.new","data":"text"}`, or with `"data_base64"` for a binary
+    /// payload. It may have `"headers"`, and a `"key"`: a notification that is sent again with its key is not stored
+    /// twice. A request may have at most [`MAX_LINES`](crate::PublishMany::MAX_LINES) notifications, and as many bytes
+    /// as the server accepts for one payload.
     ///
     /// If the connection was closed since the last request, this connects again, as [`publish`](Self::publish) does.
     ///
     /// Not cancel safe: if the future is dropped, some notifications may be published and others not.
     ///
     /// # Errors
-    /// - [`ClientError::Rejected`] if a line is malformed or not allowed. In this case nothing was published.
+    /// - [`ClientError::Rejected`] for a line that is malformed or not allowed. In this case nothing was published.
     /// - [`ClientError::Protocol`] if the response is not that of a server to many notifications. At the URL of one
     ///   topic, all lines are then published as one notification.
     /// - The other errors of [`publish`](Self::publish). Some notifications may have been published.

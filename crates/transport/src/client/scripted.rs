@@ -27,14 +27,12 @@ pub(super) async fn mute(text: &'static str) -> (Target, JoinHandle<()>) {
     (Target { options: impatient(), ..Target::new(url.parse().unwrap()) }, held)
 }
 
-/// Returns options with time limits of 50 ms.
 pub(super) fn impatient() -> Arc<ConnectOptions> {
     let limit = Duration::from_millis(50);
     let limits = TimeLimits { connect: limit, head: limit, body: limit };
     Arc::new(ConnectOptions { limits, ..ConnectOptions::default() })
 }
 
-/// Starts a server as [`scripted`] does, and returns it as a target.
 pub(super) async fn server(script: Script) -> (Target, JoinHandle<Vec<String>>) {
     let (url, requests) = scripted(script).await;
     (Target::new(url), requests)

@@ -36,7 +36,7 @@ impl Silence {
     /// Waits for the next arrival. Cancel safe if `next` is.
     ///
     /// # Errors
-    /// Returns [`ClientError::TimedOut`] if `next` does not resolve within the limit.
+    /// Fails with [`ClientError::TimedOut`] if `next` does not resolve within the limit.
     pub async fn bound<T>(&self, next: impl Future<Output = T>) -> Result<T, ClientError> {
         let silent = |_| ClientError::TimedOut { waited_for: "data or a heartbeat", after: self.0 };
         timeout(self.0, next).await.map_err(silent)

@@ -35,9 +35,9 @@ pub(super) const HTTP_2: &[u8] = b"h2";
 
 /// Connects to the host of `target.url`, with `TCP_NODELAY`, for HTTP/1.1. The schemes `wss` and `ws` mean `https` and `http`.
 ///
-/// Name resolution, the TCP connection and the TLS handshake together take at most [`TimeLimits::connect`]. If the name
-/// has several addresses, each is tried in turn. The time that is left is divided equally among those that are left, so
-/// that an address that does not respond leaves time for the next.
+/// Name resolution, the TCP connection and the TLS handshake together take at most [`TimeLimits::connect`]. Several
+/// addresses of a name are tried in turn. The time that is left is divided equally among those that are left, so that
+/// an address that does not respond leaves time for the next.
 ///
 /// # Errors
 /// - [`ClientError::BadUrl`] if the URL has another scheme or no host, or needs TLS and the feature `tls` is off.
@@ -88,7 +88,6 @@ pub(super) fn open<'a>(
     })
 }
 
-/// Returns `true` if the server chose HTTP/2 in the TLS handshake.
 #[cfg_attr(not(feature = "tls"), expect(unused_variables))]
 pub(super) fn is_http2(stream: &Stream) -> bool {
     #[cfg(feature = "tls")]
@@ -98,7 +97,7 @@ pub(super) fn is_http2(stream: &Stream) -> bool {
     false
 }
 
-/// Returns the host and the port of a URL.
+/// The host and the port of a URL.
 fn name(host: &Host<&str>, url: &Url) -> String {
     format!("{host}:{}", url.port_or_known_default().unwrap_or(80))
 }
@@ -107,8 +106,8 @@ fn name(host: &Host<&str>, url: &Url) -> String {
 /// the deadline is divided equally among the addresses that are left, but each has at least two seconds of it.
 ///
 /// # Errors
-/// Returns [`ClientError::BadUrl`] if the URL has no host. Returns [`ClientError::Connect`] if the name cannot be
-/// resolved, or the error of the last attempt.
+/// Fails with [`ClientError::BadUrl`] if the URL has no host, and with [`ClientError::Connect`] if the name cannot be
+/// resolved or no attempt succeeds. It has the error of the last attempt.
 pub async fn first_that_answers<T, F>(
     target: &Target,
     deadline: Instant,

@@ -31,7 +31,7 @@ impl Tls {
     /// Trusts only the certificate authorities in this PEM text.
     ///
     /// # Errors
-    /// Returns an error if the text has no certificate, or a malformed one.
+    /// Fails if the text has no certificate, or a malformed one.
     pub fn with_authorities(pem: &[u8]) -> io::Result<Self> {
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(pem) {
@@ -47,7 +47,7 @@ impl Tls {
     /// and its times are not checked.
     ///
     /// # Errors
-    /// Never returns an error with the cryptography that this crate uses.
+    /// Never fails with the cryptography that this crate uses.
     pub fn with_fingerprint(fingerprint: [u8; 32]) -> io::Result<Self> {
         let algorithms = ring::default_provider().signature_verification_algorithms;
         let verifier = Arc::new(Pinned { fingerprint, algorithms });
@@ -59,17 +59,14 @@ impl Tls {
     /// authorities of the system at the first call.
     ///
     /// # Errors
-    /// Returns an error if the system has no certificate authorities.
+    /// Fails if the system has no certificate authorities.
     pub fn client_config(&self, protocol: &str) -> io::Result<ClientConfig> {
         let mut config = ClientConfig::clone(&*self.config()?);
         config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
         Ok(config)
     }
 
-    /// Returns the configuration. For the default, this reads the authorities of the system at the first call.
-    ///
-    /// # Errors
-    /// Returns an error if the system has no certificate authorities.
+    /// For the default, reads the authorities of the system at the first call. Fails if the system has none.
     fn config(&self) -> io::Result<Arc<ClientConfig>> {
         static SYSTEM: OnceLock<Arc<ClientConfig>> = OnceLock::new();
         if let Some(config) = self.0.as_ref().or_else(|| SYSTEM.get()) {
@@ -89,10 +86,8 @@ impl Tls {
         Ok(SYSTEM.get_or_init(|| config).clone())
     }
 
-    /// Opens TLS over a connection to this host, and offers these protocols (ALPN, RFC 7301).
-    ///
-    /// # Errors
-    /// Returns an error if the handshake fails, for example because the certificate is not valid.
+    /// Opens TLS over a connection to this host, and offers these protocols (ALPN, RFC 7301). Fails if the handshake
+    /// fails, for example because the certificate is not valid.
     pub(super) async fn open(
         &self,
         host: Host<&str>,

@@ -38,13 +38,13 @@ pub struct Adopted {
 }
 
 impl Mount {
-    /// Reserves a place at the adopter. Returns `None` if there is no adopter or it has no place.
+    /// Reserves a place at the adopter. `None` without an adopter, or if it has no place.
     pub(super) fn reserve(&self) -> Option<Place> {
         self.0.adopter.as_ref()?.reserve()
     }
 
-    /// Waits until the head has been written, and hands the connection over. If the socket cannot be taken out of the
-    /// connection, for example because of TLS, the connection is served here.
+    /// Waits until the head has been written, and hands the connection over. A connection whose socket cannot be taken
+    /// out, for example because of TLS, is served here.
     pub(super) fn hand_over(
         self,
         upgrade: OnUpgrade,
@@ -84,8 +84,8 @@ impl Mount {
     }
 }
 
-/// Returns the socket of an upgraded connection and the bytes that were read ahead, or the connection if it is not a
-/// TCP socket, with or without a [`WriteDeadline`].
+/// Takes the socket out of an upgraded connection, with the bytes that were read ahead. Fails with the connection if it
+/// is not a TCP socket, with or without a [`WriteDeadline`].
 fn into_socket(upgraded: Upgraded) -> Result<(TcpStream, Bytes), Upgraded> {
     let upgraded = match into_io::<TcpStream>(upgraded) {
         Ok(parts) => return Ok(parts),
@@ -95,7 +95,7 @@ fn into_socket(upgraded: Upgraded) -> Result<(TcpStream, Bytes), Upgraded> {
     Ok((io.into_inner(), read_ahead))
 }
 
-/// Returns the transport that hyper, or hyper-util as in axum, has served, if it is of this type.
+/// The transport that hyper, or hyper-util as in axum, has served, if it is of this type.
 fn into_io<T>(upgraded: Upgraded) -> Result<(T, Bytes), Upgraded>
 where
     TokioIo<T>: hyper::rt::Read + hyper::rt::Write + Unpin + 'static,

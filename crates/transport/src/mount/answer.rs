@@ -23,7 +23,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// For how long a poll whose hold is over may still read up to the head of the log.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Returns the notifications that wait for a client as one body. If there are none, waits for the first one within
+/// Encodes the notifications that wait for a client as one body. If there are none, waits for the first one within
 /// `hold`.
 pub(super) async fn answer(
     mut subscription: Subscription,
@@ -47,8 +47,8 @@ pub(super) async fn answer(
     encoder.encode(&events, subscription.position())
 }
 
-/// Returns the first event before the end of the hold. A notification that was published before that end counts, even
-/// if the subscription has not read up to it then.
+/// The first event before the end of the hold. A notification that was published before that end counts, even if the
+/// subscription has not read up to it then.
 async fn first_within(subscription: &mut Subscription, hold: Duration) -> Option<Event> {
     if let Ok(first) = timeout(hold, first(subscription)).await {
         return first;
@@ -63,14 +63,14 @@ async fn first_within(subscription: &mut Subscription, hold: Duration) -> Option
     subscription.try_next()
 }
 
-/// Returns `true` if the subscription has not read up to `head`, and its hub is not disconnected from its broker.
+/// Whether the subscription has not read up to `head`, and its hub is not disconnected from its broker.
 fn is_short_of(head: Id, subscription: &Subscription) -> bool {
     let at = subscription.position();
     let is_there = at.epoch == head.epoch && at.seq >= head.seq;
     !is_there && subscription.hub().is_connected() != Some(false)
 }
 
-/// Returns the first event that is not a heartbeat. The end of the hold is the heartbeat of a poll.
+/// Waits for the first event that is not a heartbeat. The end of the hold is the heartbeat of a poll.
 async fn first(subscription: &mut Subscription) -> Option<Event> {
     loop {
         match subscription.next().await {

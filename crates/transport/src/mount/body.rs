@@ -40,7 +40,7 @@ struct Stream {
 struct State {
     /// `None` once the client has stalled.
     events: Option<Events>,
-    /// When the server took the last frame. `None` if it has polled for the next one since.
+    /// When the server took the last frame. `None` once it has polled for the next one.
     taken_at: Option<Instant>,
 }
 
@@ -61,17 +61,17 @@ const BATCH: usize = 64;
 const BATCH_BYTES: usize = 256 << 10;
 
 impl MountBody {
-    /// Returns a body of these bytes.
+    /// Creates a body of these bytes.
     pub fn whole(bytes: Bytes) -> Self {
         Self(Inner::Whole((!bytes.is_empty()).then_some(bytes)))
     }
 
-    /// Returns an empty body.
+    /// Creates an empty body.
     pub fn empty() -> Self {
         Self(Inner::Whole(None))
     }
 
-    /// Returns a body without bytes and without a known length, for the response to a `HEAD`.
+    /// Creates a body without bytes and without a known length, for the response to a `HEAD`.
     pub fn head() -> Self {
         Self(Inner::Head)
     }
@@ -92,7 +92,7 @@ impl MountBody {
         }
     }
 
-    /// Returns the events of a client as a body that ends if the client reads nothing for its write deadline.
+    /// The events of a client as a body that ends if the client reads nothing for its write deadline.
     pub(super) fn watched(client: Client, encoder: Arc<dyn Encoder>, stalls: &Stalls) -> Self {
         let stream = Arc::new(Stream::new(client, encoder));
         let watched: Arc<dyn Watched> = stream.clone();
@@ -100,7 +100,7 @@ impl MountBody {
         Self(Inner::Stream(stream))
     }
 
-    /// Returns the events of a client as a body that does not end if the client stops reading.
+    /// The events of a client as a body that does not end when the client stops reading.
     pub(super) fn unwatched(client: Client, encoder: Arc<dyn Encoder>) -> Self {
         Self(Inner::Stream(Arc::new(Stream::new(client, encoder))))
     }
@@ -167,14 +167,13 @@ impl Events {
     }
 }
 
-/// Returns the bytes that are sent directly after the head.
 pub(super) fn opening(encoder: &dyn Encoder, subscription: &Subscription) -> Bytes {
     let interval = subscription.hub().heartbeat().interval;
     let position = (!subscription.is_in_snapshot()).then(|| subscription.position());
     encoder.opening(position, interval)
 }
 
-/// Returns the first event and those that are ready after it, up to [`BATCH`] events and [`BATCH_BYTES`] bytes.
+/// The first event and those that are ready after it, up to [`BATCH`] events and [`BATCH_BYTES`] bytes.
 pub(super) fn batch(first: Option<Event>, subscription: &mut Subscription) -> Vec<Event> {
     let mut events: Vec<Event> = first.into_iter().collect();
     let mut size = events.iter().map(payload_bytes).sum::<usize>();

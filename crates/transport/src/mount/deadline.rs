@@ -11,7 +11,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::Observer;
 
-/// A connection on which a write fails with [`io::ErrorKind::TimedOut`] if it waits for longer than a deadline.
+/// A connection on which a write that waits longer than a deadline fails with [`io::ErrorKind::TimedOut`].
 ///
 /// An HTTP server does not detect that the client of an endless body has stopped reading. Wrap the connections that you
 /// give to it.
@@ -144,8 +144,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for WriteDeadline<T> {
 /// costs less than the difference between `writev` and `send`.
 const SHORT: usize = 1024;
 
-/// Copies the slices into the buffer, and returns the bytes. Returns `None` if they do not fit, or if there is only
-/// one.
+/// Copies the slices into the buffer. `None` if they do not fit, or there is only one.
 fn join<'a>(slices: &[io::IoSlice<'_>], buffer: &'a mut [u8; SHORT]) -> Option<&'a [u8]> {
     let length: usize = slices.iter().map(|slice| slice.len()).sum();
     if slices.len() < 2 || length > SHORT {

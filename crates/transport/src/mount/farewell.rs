@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 const LOOK: Duration = Duration::from_millis(10);
 
 /// Closes the hub, which sends each client a goodbye, and waits until every client has left its seat, but not longer
-/// than `patience`. Returns the number of clients that are left.
+/// than `patience`. The result is the number of clients that are left.
 ///
 /// Call this before the graceful shutdown of the HTTP server. That does not wait for upgraded connections, and it never
 /// ends if a client has stopped reading.

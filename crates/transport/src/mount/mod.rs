@@ -27,7 +27,7 @@
 //! The HTTP server decides how connections end. Enable hyper's `half_close(true)` to serve clients that close their
 //! side after a request (RFC 9112, section 9.6). With it, the poll of a client that has left is held to its end.
 //!
-//! A mount does not know which listener a request came in through. If the application listens on a loopback address, it
+//! A mount does not know which listener a request came in through. An application that listens on a loopback address
 //! should also call [`Hosts::check`](crate::Hosts::check).
 
 mod adopter;
@@ -107,7 +107,7 @@ struct Settings {
 }
 
 impl Mount {
-    /// Returns a mount of this hub without a transport.
+    /// Creates a mount of this hub without a transport.
     pub fn new(hub: Hub) -> Self {
         Self(Arc::new(Settings {
             hub,
@@ -152,7 +152,7 @@ impl Mount {
         self.with(|settings| settings.origins = origins)
     }
 
-    /// Sets what happens if the log has evicted what a client reads next. Default: the client is sent a gap.
+    /// Sets what happens when the log has evicted what a client reads next. Default: the client is sent a gap.
     pub fn slow(self, slow: SlowPolicy) -> Self {
         self.with(|settings| settings.slow = slow)
     }
@@ -162,9 +162,9 @@ impl Mount {
         self.with(|settings| settings.echo = echo)
     }
 
-    /// Sets what happens to the messages of WebSocket clients. Default: if a client subscribes to a single topic and
-    /// [may publish](Self::authorize) to it, its messages are published there. Other clients may not send messages. If
-    /// this is set, the authorizer is not called for messages.
+    /// Sets what happens to the messages of WebSocket clients. Default: the messages of a client that subscribes to a
+    /// single topic, and [may publish](Self::authorize) to it, are published there. Other clients may not send
+    /// messages. If this is set, the authorizer is not called for messages.
     pub fn on_message(self, on_message: OnMessage) -> Self {
         self.with(|settings| settings.on_message = Some(on_message))
     }
@@ -223,7 +223,6 @@ where
     type Error = Infallible;
     type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
 
-    /// Always returns ready.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }

@@ -16,7 +16,6 @@ pub(super) struct PendingMessage {
 }
 
 impl PendingMessage {
-    /// Returns `true` if no message is being handled and no outcome waits.
     pub(super) fn is_empty(&self) -> bool {
         self.running.is_none() && self.handled.is_none()
     }
@@ -29,12 +28,11 @@ impl PendingMessage {
         }
     }
 
-    /// Takes the outcome if the message is handled.
     pub(super) fn take(&mut self) -> Option<Handled> {
         self.handled.take()
     }
 
-    /// Polls the handler. Returns ready once there is an outcome.
+    /// Polls the handler. Ready once there is an outcome.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if let Some(running) = &mut self.running
             && let Poll::Ready(handled) = running.poll_unpin(context)

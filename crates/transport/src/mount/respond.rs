@@ -226,7 +226,7 @@ impl Mount {
 }
 
 impl Client {
-    /// Returns a client that is served from this subscription.
+    /// Creates a client that is served from this subscription.
     pub fn new(
         subscription: Subscription,
         on_message: OnMessage,
@@ -250,13 +250,13 @@ impl Client {
         MountBody::whole(answer::answer(subscription, encoder, hold, &*observer).await)
     }
 
-    /// Serves the client on an upgraded connection, after the head of the `101` response has been written. Returns when
-    /// the conversation is over.
+    /// Serves the client on an upgraded connection until the conversation is over. The head of the `101` response must
+    /// already have been written.
     ///
     /// Not cancel safe: dropping the future ends the conversation without a goodbye.
     ///
     /// # Errors
-    /// Returns an error if the connection breaks, or if the client reads nothing for the write deadline.
+    /// Fails if the connection breaks, or the client reads nothing for the write deadline.
     pub async fn converse<T>(self, io: T, encoder: Arc<dyn Encoder>) -> std::io::Result<()>
     where
         T: AsyncRead + AsyncWrite,
@@ -264,9 +264,9 @@ impl Client {
         conversation::run_observed(io, self, encoder).await
     }
 
-    /// Serves the client over a transport that keeps its messages apart, such as WebTransport. `output` is one stream to
-    /// the client. `messages` are what the client sends, decoded. Returns the reason of the last event, a goodbye, once it
-    /// is written to `output`.
+    /// Serves the client over a transport that keeps its messages apart, such as WebTransport. `output` is one stream
+    /// to the client. `messages` are what the client sends, decoded. The result is the reason of the last event, a
+    /// goodbye, once it is written to `output`.
     ///
     /// The client gets no strikes for heartbeats, so the transport must detect a client that is gone. Then drop the
     /// future. The client is served on after `messages` has ended.
@@ -274,7 +274,7 @@ impl Client {
     /// Not cancel safe: dropping the future ends the conversation without a goodbye.
     ///
     /// # Errors
-    /// Returns an error if `output` breaks, or if the client reads nothing for the write deadline. That is
+    /// Fails if `output` breaks, or the client reads nothing for the write deadline. That is
     /// [`TimedOut`](std::io::ErrorKind::TimedOut), and is reported to the observer.
     pub async fn converse_in_messages<W, M>(
         self,

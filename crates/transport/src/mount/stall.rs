@@ -1,7 +1,7 @@
 //! Detects clients that have stopped reading a stream.
 //!
-//! An HTTP server polls a body for its next frame only if it has room for it. While the client reads nothing, the body
-//! is not polled, so it cannot detect the stall itself. One task checks all bodies of a mount.
+//! An HTTP server polls a body for its next frame only when it has room for it. While the client reads nothing, the
+//! body is not polled, so it cannot detect the stall itself. One task checks all bodies of a mount.
 //!
 //! hyper buffers about 400 KB besides the socket's own buffers. A stream with little traffic fills them slowly.
 //! [`WriteDeadline`](super::WriteDeadline) detects the stalled client of such a stream sooner.
@@ -28,7 +28,7 @@ pub(super) struct Stalls(Arc<Mutex<Registry>>);
 #[derive(Debug, Default)]
 struct Registry {
     streams: Vec<Weak<dyn Watched>>,
-    /// Runs while there are streams. It is finished also if its runtime was shut down.
+    /// Runs while there are streams. It is finished also after its runtime was shut down.
     task: Option<JoinHandle<()>>,
 }
 

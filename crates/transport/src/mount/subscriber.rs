@@ -31,8 +31,8 @@ impl Mount {
     /// Cancel safe: dropping the future frees the seat.
     ///
     /// # Errors
-    /// Returns the rejection to send if the page or the client may not subscribe, if no transport serves the request,
-    /// or if the hub has no free seat.
+    /// Fails with the rejection to send if the page or the client may not subscribe, no transport serves the request,
+    /// or the hub has no free seat.
     pub async fn accept(
         &self,
         request: &Parts,
@@ -71,7 +71,8 @@ impl Mount {
     /// Cancel safe.
     ///
     /// # Errors
-    /// Returns the rejection to send.
+    /// Fails with the rejection to send if the page or the client may not subscribe, or no transport serves the
+    /// request.
     pub async fn head(
         &self,
         request: &Parts,
@@ -81,11 +82,9 @@ impl Mount {
         Ok(accepted.response(()))
     }
 
-    /// Checks that the page and the client that send this request may subscribe. Returns the client's session, the name
-    /// of its transport, and how the request is answered.
-    ///
-    /// # Errors
-    /// Returns the rejection to send if they may not, or if no transport serves the request.
+    /// Checks that the page and the client that send this request may subscribe. The result is the client's session,
+    /// the name of its transport, and how the request is answered. Fails with the rejection to send if they may not
+    /// subscribe, or no transport serves the request.
     async fn check_subscriber(
         &self,
         request: &Parts,
@@ -109,7 +108,7 @@ impl Mount {
     /// Cancel safe.
     ///
     /// # Errors
-    /// Returns the rejection to send if they may not.
+    /// Fails with the rejection to send if they may not.
     pub async fn check_publisher(&self, request: &Parts, topic: &Topic) -> Result<(), Rejection> {
         // A browser lets any page send a POST to any host without a preflight. Only this check keeps foreign pages out.
         self.0.origins.check(request)?;
@@ -121,7 +120,7 @@ impl Mount {
     /// read if the topics are in the body.
     ///
     /// # Errors
-    /// Returns the rejection to send if the page may not publish.
+    /// Fails with the rejection to send if the page may not publish.
     pub fn check_origin(&self, request: &Parts) -> Result<(), Rejection> {
         self.0.origins.check(request)
     }
@@ -131,8 +130,8 @@ impl Mount {
     /// Cancel safe.
     ///
     /// # Errors
-    /// Returns the rejection to send if the client may not publish to a topic. It names the first line with that topic.
-    /// It is a `503` if 30 s have passed since the lines were [parsed](PublishMany::parse).
+    /// Fails with the rejection to send if the client may not publish to a topic. It names the first line with that
+    /// topic. It is a `503` once 30 s have passed since the lines were [parsed](PublishMany::parse).
     pub async fn check_publisher_of_many(
         &self,
         request: &Parts,
@@ -145,7 +144,7 @@ impl Mount {
         Ok(())
     }
 
-    /// Begins to serve a subscriber. Returns how its request is answered, and the client to serve.
+    /// Begins to serve a subscriber.
     ///
     /// # Panics
     /// Panics outside of a tokio runtime.
@@ -161,11 +160,8 @@ impl Mount {
         (accepted, client)
     }
 
-    /// Returns the topic to which the client's messages are published. Returns `None` if its filters do not name a
-    /// single topic, or if it may not publish to that topic.
-    ///
-    /// # Errors
-    /// Returns the rejection to send if the authorizer fails with a server error.
+    /// The topic to which the client's messages are published. `None` if its filters do not name a single topic, or it
+    /// may not publish to that topic. Fails with the rejection to send if the authorizer fails with a server error.
     async fn publishes_to(
         &self,
         request: &Parts,

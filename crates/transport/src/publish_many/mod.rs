@@ -53,7 +53,7 @@ impl PublishMany {
     /// Checks the head of a request, before its body is read.
     ///
     /// # Errors
-    /// Returns a `415` if the body is not `application/x-ndjson` or has a content coding. Returns a `400` if the
+    /// Fails with a `415` if the body is not `application/x-ndjson` or has a content coding, and with a `400` if the
     /// request has an `Idempotency-Key`, because each notification needs a separate key, in its line.
     pub fn check_head(request: &Parts) -> Result<(), Rejection> {
         if !request.headers.get(header::CONTENT_TYPE).is_some_and(|media| is_media(media, MEDIA)) {
@@ -78,8 +78,8 @@ impl PublishMany {
     /// blank lines. From this call on, authorizing and publishing the notifications may take 30 s together.
     ///
     /// # Errors
-    /// Returns a `400` that names the line if a line is malformed. Returns a `413` if the body is larger than `limit`
-    /// or has more notifications than [`MAX_LINES`](Self::MAX_LINES).
+    /// Fails with a `400` that names the line if a line is malformed, and with a `413` if the body is larger than
+    /// `limit` or has more notifications than [`MAX_LINES`](Self::MAX_LINES).
     pub fn parse(body: &[u8], limit: usize) -> Result<Self, Rejection> {
         // A lane reads a request in one piece and does not limit its body.
         if body.len() > limit {
@@ -109,10 +109,8 @@ impl PublishMany {
         topics.filter(move |(_, topic)| seen.insert(*topic))
     }
 
-    /// Awaits the authorization of the topic in this line, for as long as the request may still take.
-    ///
-    /// # Errors
-    /// Returns the rejection of the authorizer, or a `503` if the time is over. The message begins with the line.
+    /// Awaits the authorization of the topic in this line, for as long as the request may still take. Fails with the
+    /// rejection of the authorizer, or with a `503` once the time is over. The message begins with the line.
     pub(crate) async fn in_time<T>(
         &self,
         line: usize,
@@ -122,9 +120,9 @@ impl PublishMany {
         outcome.unwrap_or_else(|_| Err(too_slow())).map_err(|error| at_line(line, error))
     }
 
-    /// Publishes the notifications in their order, one after the other. Stops if one is not stored, or if 30 s have
-    /// passed since they were [parsed](Self::parse). A publish that has begun by then still takes up to one publish
-    /// deadline of the hub.
+    /// Publishes the notifications in their order, one after the other. Stops at the first that is not stored, or once
+    /// 30 s have passed since they were [parsed](Self::parse). A publish that has begun by then still takes up to one
+    /// publish deadline of the hub.
     ///
     /// Not cancel safe: if the future is dropped, some notifications may be published and others not.
     pub async fn publish(self, hub: &Hub) -> PublishedMany {
@@ -150,7 +148,6 @@ impl PublishMany {
     }
 }
 
-/// Returns the rejection with the number of the line before its message.
 fn at_line(line: usize, rejection: Rejection) -> Rejection {
     Rejection { message: format!("line {line}: {}", rejection.message), ..rejection }
 }

@@ -10,10 +10,8 @@ use super::{MAX_MESSAGE, protocol};
 use crate::SUBPROTOCOL;
 
 /// Connects and sends the handshake. It uses the HTTP client of the other transports, so that errors are the same for
-/// all transports.
-///
-/// # Errors
-/// Returns the errors of [`Http::upgrade`], and [`ClientError::Protocol`] if the response does not match the request.
+/// all transports. Fails as [`Http::upgrade`] does, and with [`ClientError::Protocol`] if the response does not match
+/// the request.
 pub(super) async fn shake(
     target: &Target,
     is_bare: bool,
@@ -45,11 +43,8 @@ pub(super) async fn shake(
     Ok(socket.await)
 }
 
-/// Checks the head of the `101`.
-///
-/// # Errors
-/// Returns [`ClientError::Protocol`] if the server did not agree to the upgrade, or agreed to something that the client
-/// did not request.
+/// Checks the head of the `101`. Fails with [`ClientError::Protocol`] if the server did not agree to the upgrade, or
+/// agreed to something that the client did not request.
 fn verify(headers: &HeaderMap, key: &str, is_bare: bool) -> Result<(), ClientError> {
     let is = |name: HeaderName, expected: &str| {
         let values = headers.get_all(name);

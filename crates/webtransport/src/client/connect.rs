@@ -83,7 +83,6 @@ async fn quic(target: &Target) -> Result<quinn::Connection, ClientError> {
     })
 }
 
-/// Returns the host of the URL as a server name for TLS.
 fn server_name(url: &Url) -> String {
     match url.host() {
         // Without the brackets.
@@ -125,7 +124,7 @@ async fn attempt(
     }
 }
 
-/// Returns `true` for the codes of TLS alerts (RFC 9001, section 4.8).
+/// The codes of TLS alerts (RFC 9001, section 4.8).
 fn is_of_tls(code: TransportErrorCode) -> bool {
     (0x100..0x200).contains(&u64::from(code))
 }
@@ -143,10 +142,8 @@ fn failed(error: web_transport_quinn::ClientError) -> ClientError {
     }
 }
 
-/// Returns the goodbye that the code of a closed session means.
-///
-/// # Errors
-/// Returns [`ClientError::Rejected`] if the code is an HTTP status, and [`ClientError::Broken`] if there is no code.
+/// The goodbye that the code of a closed session means. Fails with [`ClientError::Rejected`] if the code is an HTTP
+/// status, and with [`ClientError::Broken`] if there is no code.
 pub(super) fn closed(error: SessionError) -> Result<Goodbye, ClientError> {
     match error {
         SessionError::WebTransportError(WebTransportError::Closed(code, reason)) => match code {
@@ -160,7 +157,7 @@ pub(super) fn closed(error: SessionError) -> Result<Goodbye, ClientError> {
     }
 }
 
-/// Returns the error for a session that is rejected with this reason, `CODE: MESSAGE`.
+/// The error for a session that is rejected with this reason, `CODE: MESSAGE`.
 fn rejected(status: StatusCode, reason: &str) -> ClientError {
     let is_code = |code: &str| code.bytes().all(|byte| byte == b'_' || byte.is_ascii_lowercase());
     let (code, message) = match reason.split_once(": ") {

@@ -21,10 +21,8 @@ impl Lines {
         self.read.extend_from_slice(bytes);
     }
 
-    /// Returns the next whole line, without its line end, or `None` if it is not complete.
-    ///
-    /// # Errors
-    /// Returns an error if the line is longer than [`MAX_LINE`].
+    /// The next whole line, without its line end, or `None` if it is not complete. Fails if the line is longer than
+    /// [`MAX_LINE`].
     pub(super) fn next(&mut self) -> Option<Result<Bytes, String>> {
         let found = self.read[self.searched..].iter().position(|&byte| byte == b'\n');
         let Some(end) = found.map(|at| self.searched + at) else {

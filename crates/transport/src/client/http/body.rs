@@ -37,7 +37,7 @@ impl Body {
         Self(Content::Http2(body))
     }
 
-    /// Returns the next bytes. They arrive only while the connection is polled.
+    /// Polls for the next bytes. They arrive only while the connection is polled.
     fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, ClientError>>> {
         let body = match &mut self.0 {
             Content::Http1(body) => body,
@@ -69,8 +69,8 @@ impl Http {
     /// There is no time limit. The caller should set one with [`Silence`](crate::client::Silence). Cancel safe.
     ///
     /// # Errors
-    /// Returns [`ClientError::Broken`] if the connection ends before the body, and [`ClientError::Protocol`] if the
-    /// body is malformed.
+    /// Fails with [`ClientError::Broken`] if the connection ends before the body, and with [`ClientError::Protocol`] if
+    /// the body is malformed.
     pub async fn chunk(&mut self, body: &mut Body) -> Result<Option<Bytes>, ClientError> {
         let chunk = |cx: &mut Context<'_>| body.poll_chunk(cx);
         match &mut self.protocol {
@@ -83,11 +83,11 @@ impl Http {
     /// Reads a whole body of at most `limit` bytes.
     ///
     /// # Errors
-    /// Returns the errors of [`chunk`](Self::chunk), and in these cases also closes the connection:
+    /// Any error of [`chunk`](Self::chunk), and the following, which also close the connection:
     ///
-    /// - [`ClientError::Protocol`] if the body is longer.
-    /// - [`ClientError::TimedOut`] if no byte arrives for [`TimeLimits::body`](crate::client::TimeLimits::body), or if
-    ///   the body arrives slower than 4 KiB per second.
+    /// - [`ClientError::Protocol`] for a longer body.
+    /// - [`ClientError::TimedOut`] if no byte arrives for [`TimeLimits::body`](crate::client::TimeLimits::body), or the
+    ///   body arrives slower than 4 KiB per second.
     pub fn whole(
         &mut self,
         mut body: Body,

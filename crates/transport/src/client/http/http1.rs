@@ -49,7 +49,7 @@ impl Http1 {
         })
     }
 
-    /// Polls the connection once, and returns `true` if it is still open.
+    /// Polls the connection once. `true` if it is still open.
     pub(super) async fn check_open(&mut self) -> bool {
         poll_fn(|cx| Poll::Ready(self.connection.advance(cx))).await
     }
@@ -64,11 +64,8 @@ impl Http1 {
         self.connection.close();
     }
 
-    /// Returns the connection below HTTP after a response that agreed to an upgrade, and the bytes that were read after
-    /// it.
-    ///
-    /// # Errors
-    /// Returns an error if the connection has ended.
+    /// The connection below HTTP after a response that agreed to an upgrade, and the bytes that were read after it.
+    /// Fails if the connection has ended.
     pub(super) fn leave_http(
         self,
     ) -> BoxFuture<'static, Result<Parts<TokioIo<Stream>>, ClientError>> {
@@ -81,7 +78,7 @@ impl Http1 {
 pub(super) struct Connection {
     /// `None` once the connection is closed. Dropping it completes the futures that wait for it, with an error.
     hyper: Option<Box<HyperConnection>>,
-    /// `true` if hyper has no more work: the connection has ended, or has left HTTP.
+    /// Hyper has no more work: the connection has ended, or has left HTTP.
     is_done: bool,
 }
 
@@ -94,7 +91,7 @@ impl Connection {
         self.hyper = None;
     }
 
-    /// Polls the connection, and returns `true` if it is still open. If it was already done, this closes it.
+    /// Polls the connection, or closes it if it was already done. `true` if it is still open.
     fn advance(&mut self, cx: &mut Context<'_>) -> bool {
         match &mut self.hyper {
             Some(connection) if !self.is_done => {
@@ -143,8 +140,7 @@ impl Connection {
     }
 }
 
-/// Converts an error of hyper: [`ClientError::Protocol`] if the response is malformed, otherwise
-/// [`ClientError::Broken`].
+/// Converts an error of hyper: [`ClientError::Protocol`] for a malformed response, otherwise [`ClientError::Broken`].
 pub(super) fn broken(error: &hyper::Error) -> ClientError {
     let problem = with_causes(error);
     if error.is_parse() {

@@ -19,7 +19,7 @@ use super::{Body, MAX_HEAD, SendError};
 use crate::client::{ClientError, Stream, error::with_causes};
 
 /// How much a server may send before the client reads it, in bytes. This bounds the memory of a slow reader. It also
-/// bounds the throughput: 2.5 MB/s if a round trip takes 100 ms.
+/// bounds the throughput: 2.5 MB/s with a round trip of 100 ms.
 const WINDOW: u32 = 256 * 1024;
 
 /// Headers of HTTP/1.1 connections, which HTTP/2 does not allow (RFC 9113, section 8.2.2). The authority is sent in
@@ -41,7 +41,7 @@ pub(super) struct Http2 {
     connection: Option<Connection<Stream, Bytes>>,
     scheme: Scheme,
     authority: Authority,
-    /// `true` if it is not yet certain that the server speaks HTTP/2.
+    /// It is not yet certain that the server speaks HTTP/2.
     is_assumed: bool,
 }
 
@@ -85,7 +85,7 @@ impl Http2 {
             if let Poll::Ready(response) = Pin::new(&mut response).poll(cx) {
                 return Poll::Ready(response);
             }
-            // If the server resets the stream, the response has the error.
+            // When the server resets the stream, the response has the error.
             let _ = poll_upload(&mut upload, &mut rest, cx);
             Poll::Pending
         });
@@ -94,7 +94,7 @@ impl Http2 {
         Ok(response.map(Body::http2))
     }
 
-    /// Polls the connection once, and returns `true` if a request can be sent on it.
+    /// Polls the connection once. `true` if a request can be sent on it.
     pub(super) async fn check_open(&mut self) -> bool {
         poll_fn(|cx| {
             self.advance(cx);
@@ -133,7 +133,7 @@ impl Http2 {
         }
     }
 
-    /// Returns the head of a request as HTTP/2 has it, and its body.
+    /// The head of a request as HTTP/2 has it, and its body.
     async fn request(&self, request: Request<Full<Bytes>>) -> (Request<()>, Bytes) {
         let (mut head, mut body) = request.into_parts();
         let body = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
@@ -178,7 +178,7 @@ fn poll_upload(
     Poll::Ready(Ok(()))
 }
 
-/// Returns the next bytes of a body, and lets the server send as many again.
+/// Polls for the next bytes of a body, and lets the server send as many again.
 pub(super) fn poll_chunk(
     body: &mut RecvStream,
     cx: &mut Context<'_>,
@@ -192,7 +192,7 @@ pub(super) fn poll_chunk(
     })
 }
 
-/// Returns `true` if the server has not processed the request, so that it can be sent again (RFC 9113, section 8.7).
+/// A request that the server has not processed can be sent again (RFC 9113, section 8.7).
 ///
 /// h2 ends a stream with the GOAWAY of the server only if the number of the stream is above that in the frame.
 fn is_unprocessed(error: &h2::Error) -> bool {

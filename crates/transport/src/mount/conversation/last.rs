@@ -22,11 +22,8 @@ use crate::mount::observer::observe;
 /// may read slowly.
 const ECHO: Duration = Duration::from_secs(5);
 
-/// Sends the client everything up to `id`, for at most [`ECHO`]. Returns the reason if the subscription has ended with a
-/// goodbye.
-///
-/// # Errors
-/// Returns the errors of [`Output::write`].
+/// Sends the client everything up to `id`, for at most [`ECHO`]. The result is the reason if the subscription has ended
+/// with a goodbye. Fails as [`Output::write`] does.
 pub(super) async fn send_up_to<W: AsyncWrite + Unpin>(
     id: Id,
     subscription: &mut Subscription,
@@ -46,8 +43,8 @@ pub(super) async fn send_up_to<W: AsyncWrite + Unpin>(
     Ok(None)
 }
 
-/// Returns the next event up to `id`. Returns `None` if the subscription has read up to there, or if the next event is
-/// a heartbeat.
+/// Waits for the next event up to `id`. `None` once the subscription has read up to there, or if the next event is a
+/// heartbeat.
 async fn next_up_to(id: Id, subscription: &mut Subscription) -> Option<Event> {
     let event = poll_fn(|context| {
         if !Cursor::at(id).is_ahead_of(subscription.position()) {

@@ -16,7 +16,7 @@ use crate::mount::Client;
 use crate::mount::pending_message::PendingMessage;
 use crate::{Encoder, Inbound};
 
-/// Serves a client until it was sent a goodbye, and returns the reason: see [`Client::converse_in_messages`].
+/// Serves a client until it was sent a goodbye: see [`Client::converse_in_messages`].
 pub(crate) async fn run_in_messages<W, M>(
     writer: W,
     messages: M,
@@ -92,7 +92,6 @@ mod tests {
     use tidings_core::Hub;
     use tokio::io::AsyncReadExt;
 
-    /// Returns what the client is sent, and the reason for its end.
     async fn sent(on_message: OnMessage, inbound: Vec<Inbound>) -> (String, Reason) {
         let hub = Hub::default();
         let (here, mut there) = tokio::io::duplex(1024);

@@ -45,8 +45,8 @@ pub(super) async fn upgrade(upgrade: OnUpgrade, client: Client, encoder: Arc<dyn
     }
 }
 
-/// Waits until the head of the response has been written. Returns `None` if the client has left, or if it reads nothing
-/// for the write deadline.
+/// Waits until the head of the response has been written. `None` if the client has left, or reads nothing for the write
+/// deadline.
 pub(super) async fn upgraded(upgrade: OnUpgrade, write_deadline: Duration) -> Option<Upgraded> {
     match timeout(write_deadline, upgrade).await {
         Ok(Ok(upgraded)) => Some(upgraded),
@@ -67,7 +67,7 @@ pub(super) async fn converse(upgraded: Upgraded, client: Client, encoder: Arc<dy
     tracing::debug!(?ended, "conversation ended");
 }
 
-/// Serves a client, and reports it to its observer if it has stopped reading.
+/// Serves a client, and reports one that has stopped reading to its observer.
 pub(super) async fn run_observed<T>(
     io: T,
     client: Client,

@@ -14,11 +14,9 @@ pub(super) struct Output<W> {
 }
 
 impl<W: AsyncWrite + Unpin> Output<W> {
-    /// Writes and flushes these bytes. Each write that makes progress starts the deadline again, so a slow client is not
-    /// cut off.
-    ///
-    /// # Errors
-    /// Returns [`TimedOut`](io::ErrorKind::TimedOut) if the client reads nothing for the write deadline.
+    /// Writes and flushes these bytes. Each write that makes progress starts the deadline again, so a slow client is
+    /// not cut off. Fails with [`TimedOut`](io::ErrorKind::TimedOut) if the client reads nothing for the write
+    /// deadline.
     pub(super) async fn write(&mut self, mut bytes: Bytes) -> io::Result<()> {
         while !bytes.is_empty() {
             let count = timeout(self.write_deadline, self.writer.write(&bytes)).await??;
@@ -30,10 +28,7 @@ impl<W: AsyncWrite + Unpin> Output<W> {
         timeout(self.write_deadline, self.writer.flush()).await?
     }
 
-    /// Closes the writing side.
-    ///
-    /// # Errors
-    /// Returns the errors of [`write`](Self::write).
+    /// Closes the writing side, within the write deadline.
     pub(super) async fn shutdown(&mut self) -> io::Result<()> {
         timeout(self.write_deadline, self.writer.shutdown()).await?
     }

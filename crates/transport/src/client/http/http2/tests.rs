@@ -23,7 +23,7 @@ const END_HEADERS: u8 = 4;
 const STATUS_200: u8 = 0x88;
 const STATUS_400: u8 = 0x8c;
 
-/// Returns a frame (RFC 9113, section 4.1).
+/// A frame (RFC 9113, section 4.1).
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
@@ -84,7 +84,7 @@ async fn serve(mut stream: TcpStream, replies: Replies) {
     }
 }
 
-/// Returns the target with time limits that no response exceeds.
+/// The target with time limits that no response exceeds.
 fn patient(target: Target) -> Target {
     target.options(ConnectOptions::default().http2_prior_knowledge(true))
 }
