@@ -1,4 +1,5 @@
-//! Publishes to NATS and to Redis, and reads the notifications back. Starts a server of each, or uses the one at a URL:
+//! Publishes to NATS and to Redis, and reads the notifications back. Starts a server of each, which needs nats-server
+//! and redis-server, or uses the one at a URL:
 //!
 //! ```sh
 //! cargo run -p tidings-examples --example message_queue

@@ -24,9 +24,9 @@
 //! # }
 //! ```
 //!
-//! Clients subscribe with `GET /events/orders.*` over any of the transports. They publish with `POST
-//! /events/orders.new`, or many notifications at once with `POST /events`, if the mount's [`Authorize`] allows it. For
-//! more control, a handler can take a [`Subscribe`] as its argument, or call
+//! Clients subscribe with `GET /events/orders.*` over any of the transports. If the mount's [`Authorize`] allows it,
+//! which it does not by default, they publish with `POST /events/orders.new`, or many notifications at once with `POST
+//! /events`. For more control, a handler can take a [`Subscribe`] as its argument, or call
 //! [`Hub::publish`](tidings_core::Hub::publish) and return `Result<_, Rejection>`.
 
 mod hosts;

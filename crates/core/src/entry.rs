@@ -57,8 +57,8 @@ struct Encoding {
     bytes: OnceLock<Option<Bytes>>,
 }
 
-/// The number of formats whose bytes an entry keeps. A further format is encoded at each call. The transports of the
-/// server use five.
+/// The number of formats whose bytes an entry keeps. A further format is encoded at each call. WebSocket, SSE and
+/// long-polling use five, and WebTransport one.
 const ENCODED: usize = 6;
 
 impl Format {

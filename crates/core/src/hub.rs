@@ -185,7 +185,7 @@ impl Hub {
     }
 
     /// Takes a seat and returns a subscription to what is published from now on: [`join_with`](Self::join_with) and
-    /// [`read`](Self::read) in one call.
+    /// [`read`](Self::read) in one call. `transport` is any name, by which limits and metrics count the client.
     ///
     /// # Errors
     /// Fails in the same cases as [`join_with`](Self::join_with).

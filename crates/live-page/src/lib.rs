@@ -6,7 +6,8 @@
 //! ```
 //!
 //! Both are built by Node and committed, so that building a server needs only Rust. [`page()`] serves the page and
-//! [`client`](fn@client) and [`webtransport`] the JavaScript client. [`LOOK`] is the style that all pages of the project share.
+//! [`client`](fn@client) and [`webtransport`] the JavaScript client. [`LOOK`] is the style that all pages of the project
+//! share.
 
 mod client;
 mod file;

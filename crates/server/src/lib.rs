@@ -7,6 +7,8 @@
 //!                                      └─ anything else ─► hyper, or h2 for HTTP/2 ─► routes
 //! ```
 //!
+//! A lane is the connections of one worker thread, and what serves them. It needs no task for each client.
+//!
 //! A [`Server`] is configured, bound and served. An [`HttpService`] serves the same requests in another HTTP server.
 //! [`transports`] lists the transports.
 //!

@@ -1,16 +1,19 @@
 //! One notification stream over every realtime transport.
 //!
-//! This crate re-exports the others. Each has a feature:
+//! This crate re-exports the others. [`core`] has the [`Hub`], and [`transport`] what all transports share. The others
+//! each have a feature:
 //!
 //! | feature | what it adds | default |
 //! | --- | --- | --- |
 //! | `server` | the server, with every transport | yes |
 //! | `websocket`, `sse`, `long-polling` | one transport, to mount in your own server | with `server` |
-//! | `axum` | a router and an extractor for an axum application | no |
+//! | `axum` | a router and an extractor for an axum application: begin with [`axum::Mount`] | no |
 //! | `brokers` | NATS JetStream and Redis Streams as brokers for many servers | no |
 //! | `client` | the clients of the transports | no |
 //! | `webtransport` | WebTransport, experimental: see [`webtransport`] | no |
 //! | `tls` | `https` and `wss` in the clients; the server has TLS without it | no |
+//!
+//! `docs/getting-started.md` of the repository is a guide. A program can also subscribe itself:
 //!
 //! ```
 //! use tidings::{Event, Hub, Notification};

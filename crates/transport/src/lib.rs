@@ -8,8 +8,8 @@
 //! ```
 //!
 //! A [`Transport`] has no timers, policies, history, list of clients, or sockets. So it is small and can be tested
-//! without a network, and the same code serves both drivers: the lanes of `tidings-server`, and [`mount`] in another
-//! server.
+//! without a network, and the same code is used by the worker threads of `tidings-server` and, in another server, by a
+//! [`mount`].
 //!
 //! With the feature `client`, the module `client` has the contract of the client half: connect, and get a stream of
 //! what arrives.

@@ -12,7 +12,7 @@
 //! WebSocket subprotocol `tidings.v1`. Each unidirectional stream of the client is one message.
 //!
 //! [`WebTransport`] is the server half, and `WebTransportClient` is the client half. The server half does not listen.
-//! QUIC has encryption, loss recovery and timers, so a driver in the server owns the sockets and the sessions.
+//! QUIC has encryption, loss recovery and timers, so `tidings-server` owns the sockets and the sessions.
 
 mod accept;
 #[cfg(feature = "client")]
