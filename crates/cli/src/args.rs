@@ -143,6 +143,16 @@ pub(crate) enum Slow {
     KeepLatest,
 }
 
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum HttpVersion {
+    #[value(name = "1")]
+    One,
+    #[value(name = "2")]
+    Two,
+    #[value(name = "3")]
+    Three,
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct BaselineArgs {
     /// Serve https with the certificate in this PEM file
@@ -161,6 +171,7 @@ pub(crate) struct BaselineArgs {
   tidings compare --clients 10000 --rate 4 --rows connect,steady --transports websocket,sse --json figures.json
   tidings compare --baseline --full
   tidings compare --baseline --full --tls
+  tidings compare --tls --http 1,2,3
   tidings compare --baseline --rows saturation,p99 --rounds 5
   tidings compare --transports broker --clients 500
   tidings compare --url http://127.0.0.1:8080
@@ -185,6 +196,10 @@ pub(crate) struct CompareArgs {
     /// Measure over TLS, with a new certificate
     #[arg(long, conflicts_with = "url")]
     pub(crate) tls: bool,
+    /// Measure our transports over these versions of HTTP, each with its own columns: 1, 2, and with --tls 3, which is
+    /// WebTransport [default: 1]
+    #[arg(long, value_name = "VERSION,…", value_delimiter = ',', conflicts_with = "transports")]
+    pub(crate) http: Vec<HttpVersion>,
     /// Connect N clients [default: 1000, with --quick 200]
     #[arg(long, value_name = "N")]
     pub(crate) clients: Option<usize>,
@@ -200,8 +215,8 @@ pub(crate) struct CompareArgs {
     /// Measure each stage for this time [default: 1 for steady and burst, 0.3 for saturation]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) seconds: Option<Duration>,
-    /// Compare these contenders, in this order, by name or by family: transports, plain, general, mounted, axum,
-    /// baseline, message-queue, broker (an unknown name lists all) [default: transports, message-queue; with --baseline
+    /// Compare these contenders, in this order, by name or by family: transports, http2, http3, plain, general,
+    /// mounted, axum, baseline, message-queue, broker (an unknown name lists all) [default: transports, message-queue; with --baseline
     /// or --url transports]
     #[arg(
         long,
@@ -312,10 +327,7 @@ mod tests {
     #[test]
     fn every_transport_can_be_compared() {
         let names = tidings_compare::contender_names();
-        let listed = transports();
-        // The load of compare has no QUIC.
-        let mut measured = listed.iter().filter(|listed| listed.server.name() != "webtransport");
-        assert!(measured.all(|listed| names.contains(&listed.server.name())));
+        assert!(transports().iter().all(|listed| names.contains(&listed.server.name())));
     }
 
     #[test]

@@ -6,10 +6,10 @@ use std::process::ExitCode;
 use anyhow::Context;
 use tidings_compare::{Plan, Progress, RunningServer, run};
 
-use crate::args::CompareArgs;
+use crate::args::{CompareArgs, HttpVersion};
 use crate::output::Output;
 use crate::serve::shutdown;
-use crate::values::{NO_AXUM, NO_BROKERS};
+use crate::values::{NO_AXUM, NO_BROKERS, NO_WEBTRANSPORT};
 
 /// Measures, prints the table and writes the reports.
 ///
@@ -23,6 +23,9 @@ pub(crate) async fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
     }
     if cfg!(not(feature = "brokers")) && plan.needs_broker() {
         return Ok(usage(&format!("a contender of --transports {NO_BROKERS}")));
+    }
+    if cfg!(not(feature = "webtransport")) && plan.needs_webtransport() {
+        return Ok(usage(&format!("WebTransport {NO_WEBTRANSPORT}")));
     }
     if cfg!(not(feature = "axum")) && plan.needs_axum() {
         return Ok(usage(&format!("a contender of --transports {NO_AXUM}")));
@@ -70,7 +73,12 @@ fn plan(args: CompareArgs) -> anyhow::Result<Plan> {
         let headers = args.credentials.header_lines()?;
         plan.running = Some(RunningServer { url: url.url()?, pid: args.pid, headers });
     }
-    plan.contenders = args.transports;
+    let families = args.http.iter().map(|version| match version {
+        HttpVersion::One => "transports".to_owned(),
+        HttpVersion::Two => "http2".to_owned(),
+        HttpVersion::Three => "http3".to_owned(),
+    });
+    plan.contenders = families.chain(args.transports).collect();
     (plan.baseline, plan.full, plan.rows) = (args.baseline, args.full, args.rows);
     let workload = &mut plan.workload;
     workload.tls = args.tls;

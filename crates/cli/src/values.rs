@@ -10,6 +10,10 @@ use url::{Host, Url};
 pub(crate) const NO_BROKERS: &str =
     "needs a build with the feature brokers: cargo install --path crates/cli --features brokers";
 
+/// The error of a build without the feature `webtransport`, after what needs it.
+pub(crate) const NO_WEBTRANSPORT: &str = "needs a build with the feature webtransport: cargo install --path \
+                                          crates/cli --features webtransport";
+
 /// The error of a build without the feature `axum`, after the argument that needs it.
 pub(crate) const NO_AXUM: &str =
     "needs a build with the feature axum: cargo install --path crates/cli --features axum";

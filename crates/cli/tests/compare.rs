@@ -138,6 +138,56 @@ fn handshakes_are_full_or_resumed_and_have_their_times() {
     assert!(bytes("resumed") < bytes("handshake"), "a resumed session needs no certificate");
 }
 
+/// The samples of a very small run, none of which has lost, duplicated or reordered anything.
+fn over_http(versions: &str, args: &[&str]) -> Vec<serde_json::Value> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
+    command.args(["compare", "--http", versions, "--clients", "5", "--rounds", "1"]);
+    command.args(["--rate", "50", "--seconds", "0.3", "--json", "-"]);
+    let output = output(command.args(args));
+    let table = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{table}");
+    let mut report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let samples = std::mem::take(report["samples"].as_array_mut().unwrap());
+    for sample in &samples {
+        assert_eq!(sample["connections"], 5, "{sample}");
+        for fault in ["lost", "duplicated", "reordered"] {
+            assert_eq!(sample[fault], 0, "{fault} in {sample}");
+        }
+    }
+    samples
+}
+
+#[test]
+fn transports_are_measured_over_two_versions_of_http_without_tls() {
+    let samples = over_http("1,2", &["--rows", "steady,saturation,resume"]);
+    assert_eq!(samples.len(), 6 * 3);
+}
+
+#[cfg(feature = "webtransport")]
+#[test]
+fn transports_and_webtransport_are_measured_over_every_version_of_http() {
+    let samples =
+        over_http("1,2,3", &["--tls", "--rows", "handshake,steady,saturation,resume.cpu"]);
+    assert_eq!(samples.len(), 7 * 4);
+    for sample in samples.iter().filter(|sample| sample["stage"] == "handshake") {
+        let has_tcp = sample["contender"] != "WebTransport";
+        assert_eq!(sample["tcp_time"].is_object(), has_tcp, "{sample}");
+        for step in ["tls_time", "request_time"] {
+            assert!(sample[step]["p50"].as_f64() > Some(0.0), "{step} in {sample}");
+        }
+        assert!(sample["received_bytes"].as_u64() > Some(0), "{sample}");
+    }
+}
+
+#[test]
+fn webtransport_is_rejected_without_tls() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
+    let output = output(command.args(["compare", "--http", "3"]));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("only over TLS: add --tls"), "{error}");
+}
+
 #[test]
 fn a_contender_without_tls_is_rejected() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));

@@ -1,7 +1,9 @@
 //! The list of contenders. Each is a server and the transport by which clients receive from it.
 
 use self::Server::{Baseline, Broadcast, Mounted, Queue};
-use crate::protocol::Transport::{self, JetStream, LongPolling, Nats, Redis, Sse, WebSocket};
+use crate::protocol::Transport::{
+    self, JetStream, LongPolling, Nats, Redis, Sse, WebSocket, WebTransport,
+};
 
 /// A column of the comparison.
 #[derive(Debug, PartialEq)]
@@ -14,6 +16,8 @@ pub(crate) struct Contender {
     pub(crate) title: &'static str,
     pub(crate) server: Server,
     pub(crate) transport: Transport,
+    /// `true` if clients connect by HTTP/2 with one connection each.
+    pub(crate) http2: bool,
     /// A property that the figures do not show, such as weaker guarantees.
     pub(crate) remark: Option<&'static str>,
 }
@@ -43,6 +47,10 @@ pub(crate) enum Broker {
 
 /// The family of our server by each transport.
 pub(crate) const TRANSPORTS: &str = "transports";
+/// The family of our server by each transport over HTTP/2.
+pub(crate) const HTTP2: &str = "http2";
+/// The family of our server by each transport over HTTP/3.
+pub(crate) const HTTP3: &str = "http3";
 /// The family of our server with one system call for each send.
 const PLAIN: &str = "plain";
 /// The family of our server without lanes.
@@ -76,7 +84,7 @@ const fn contender(
     server: Server,
     transport: Transport,
 ) -> Contender {
-    Contender { name, family, title, server, transport, remark: None }
+    Contender { name, family, title, server, transport, http2: false, remark: None }
 }
 
 const IN_MEMORY: &str = "The log is in the memory of the server and is lost if the server ends.";
@@ -105,6 +113,13 @@ pub(crate) static CONTENDERS: &[Contender] = &[
     contender("general-long-polling", "long-polling, general path", GENERAL, GENERAL_PATH, LongPolling),
     contender("mounted-long-polling", "long-polling, mounted in axum", MOUNTED, Mounted, LongPolling),
     contender("baseline-long-polling", "baseline long-polling", BASELINE, Baseline, LongPolling),
+    contender("websocket-http2", "WebSocket, HTTP/2", HTTP2, OURS, WebSocket).by_http2(),
+    contender("sse-http2", "SSE, HTTP/2", HTTP2, OURS, Sse).by_http2(),
+    contender("long-polling-http2", "long-polling, HTTP/2", HTTP2, OURS, LongPolling).by_http2(),
+    contender("webtransport", "WebTransport", HTTP3, OURS, WebTransport).with(
+        "Experimental: the standard is a draft. Bytes are those of UDP datagrams, and its load uses more CPU time than \
+         that of the other transports.",
+    ),
     contender("nats", "NATS", MESSAGE_QUEUE, Queue(Broker::Nats), Nats).with(
         "Core NATS, without our server in between. It stores nothing and delivers at most once, so a client that \
          is disconnected misses what is published meanwhile. Publishes are not answered. Browsers cannot use it.",
@@ -126,6 +141,10 @@ pub(crate) static CONTENDERS: &[Contender] = &[
 ];
 
 impl Contender {
+    const fn by_http2(self) -> Self {
+        Self { http2: true, ..self }
+    }
+
     /// Sets the remark.
     const fn with(self, remark: &'static str) -> Self {
         Self { remark: Some(remark), ..self }
@@ -133,6 +152,10 @@ impl Contender {
 
     pub(crate) fn is_one_http_server(&self) -> bool {
         self.transport.is_http() && self.family != BROKER
+    }
+
+    pub(crate) fn is_webtransport(&self) -> bool {
+        self.transport == WebTransport
     }
 
     /// `true` for a message queue that clients read directly.
@@ -146,7 +169,8 @@ impl Contender {
 
     /// Our server uses io_uring if the system allows it.
     pub(crate) fn may_use_io_uring(&self) -> bool {
-        matches!(self.server, Server::Ours { .. }) && !matches!(self.family, PLAIN | GENERAL)
+        matches!(self.server, Server::Ours { .. })
+            && !matches!(self.family, PLAIN | GENERAL | HTTP2 | HTTP3)
     }
 
     /// The baseline of the same transport, if this server is compared with one.
@@ -179,7 +203,8 @@ impl Server {
 
 /// Returns the names of all families and contenders.
 pub fn contender_names() -> Vec<&'static str> {
-    let families = [TRANSPORTS, PLAIN, GENERAL, MOUNTED, AXUM, BASELINE, MESSAGE_QUEUE, BROKER];
+    let families =
+        [TRANSPORTS, HTTP2, HTTP3, PLAIN, GENERAL, MOUNTED, AXUM, BASELINE, MESSAGE_QUEUE, BROKER];
     families.into_iter().chain(CONTENDERS.iter().map(|contender| contender.name)).collect()
 }
 

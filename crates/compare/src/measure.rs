@@ -88,6 +88,7 @@ async fn measure_cell(
         keeps_tickets: scenario.needs_tls,
         headers: plan.running.as_ref().map_or(String::new(), |it| it.headers.clone()),
         transport: contender.transport,
+        http2: contender.http2,
         clients,
         publishers: plan.workload.publishers,
         payload: plan.workload.payload,

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use url::{Position, Url};
 
-use crate::contender::{self, Contender, MESSAGE_QUEUE, Server, TRANSPORTS, chosen, each_once};
+use crate::contender::{
+    self, Contender, HTTP2, MESSAGE_QUEUE, Server, TRANSPORTS, chosen, each_once,
+};
 use crate::protocol::MAX_SOCKETS;
 use crate::rows::{FIGURES, Figure};
 use crate::scenario::{BURST, SCENARIOS, Scenario};
@@ -139,7 +141,12 @@ impl Plan {
                 return wrong(format!("{name} cannot be measured over TLS: leave it out"));
             }
         }
-        let is_other = |one: &&&Contender| one.family != TRANSPORTS;
+        if let Some(Contender { name, .. }) = contenders.iter().find(|one| one.is_webtransport())
+            && !self.workload.tls
+        {
+            return wrong(format!("{name} can be measured only over TLS: add --tls"));
+        }
+        let is_other = |one: &&&Contender| !matches!(one.family, TRANSPORTS | HTTP2);
         match contenders.iter().find(is_other) {
             Some(Contender { name, .. }) if self.running.is_some() => {
                 wrong(format!("{name} cannot be measured on a running server: leave out its URL"))
@@ -153,6 +160,11 @@ impl Plan {
         let is_over_broker =
             |one: &&Contender| matches!(one.server, Server::Ours { broker: Some(_), .. });
         self.contenders().is_ok_and(|contenders| contenders.iter().any(is_over_broker))
+    }
+
+    /// Returns `true` if one of the contenders needs the feature `webtransport`.
+    pub fn needs_webtransport(&self) -> bool {
+        self.contenders().is_ok_and(|contenders| contenders.iter().any(|one| one.is_webtransport()))
     }
 
     /// Returns `true` if one of the contenders needs the feature `axum`.

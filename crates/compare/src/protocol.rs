@@ -23,6 +23,8 @@ pub(crate) struct Setup {
     /// Header lines of every HTTP request, each with its line end.
     pub(crate) headers: String,
     pub(crate) transport: Transport,
+    /// `true` if clients connect by HTTP/2. Publishers always use HTTP/1.1.
+    pub(crate) http2: bool,
     pub(crate) clients: usize,
     /// Publishing connections, each with one notification in flight.
     pub(crate) publishers: usize,
@@ -37,11 +39,14 @@ pub(crate) struct Setup {
 /// How clients receive and publishers publish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[expect(clippy::enum_variant_names, reason = "WebTransport is the name of a transport")]
 pub(crate) enum Transport {
     #[serde(rename = "websocket")]
     WebSocket,
     Sse,
     LongPolling,
+    #[serde(rename = "webtransport")]
+    WebTransport,
     Nats,
     #[serde(rename = "jetstream")]
     JetStream,
@@ -99,6 +104,7 @@ impl Setup {
             keeps_tickets: false,
             headers: String::new(),
             transport,
+            http2: false,
             clients: 7,
             publishers: 1,
             payload: 128,
@@ -163,7 +169,7 @@ impl Outcome {
 impl Transport {
     /// All other transports are those of message queues.
     pub(crate) fn is_http(self) -> bool {
-        matches!(self, Self::WebSocket | Self::Sse | Self::LongPolling)
+        matches!(self, Self::WebSocket | Self::Sse | Self::LongPolling | Self::WebTransport)
     }
 
     pub(crate) fn answers_publishes(self) -> bool {

@@ -1,6 +1,6 @@
 //! The list of scenarios: the number of clients, and the stages of each.
 
-use crate::contender::{Contender, TRANSPORTS};
+use crate::contender::{Contender, HTTP2, HTTP3, TRANSPORTS};
 use crate::protocol::{Command, Transport};
 use crate::workload::Workload;
 
@@ -86,7 +86,7 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
     Scenario {
         has_log: true,
         stages: &[Stage { name: "resume", command: |_| Command::Resume }],
-        includes: |contender| contender.family == TRANSPORTS,
+        includes: |contender| matches!(contender.family, TRANSPORTS | HTTP2 | HTTP3),
         ..DEFAULT
     },
     Scenario {
@@ -106,7 +106,8 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
                 command: |_| Command::Connect { at_once: 64, resumes: true },
             },
         ],
-        includes: Contender::is_one_http_server,
+        // The library of QUIC does not report whether a session was resumed.
+        includes: |contender| contender.is_one_http_server() && contender.family != HTTP3,
         ..DEFAULT
     },
     Scenario {

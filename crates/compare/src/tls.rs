@@ -12,8 +12,9 @@ use rustls::unbuffered::{
     ConnectionState, EncodeError, EncodeTlsData, EncryptError, UnbufferedStatus,
 };
 
-/// The protocol that both sides agree on (ALPN).
+/// The protocols that the sides agree on (ALPN).
 pub(crate) const HTTP_1: &[u8] = b"http/1.1";
+pub(crate) const HTTP_2: &[u8] = b"h2";
 
 /// The most bytes that one record contains.
 const MAX_RECORD: usize = 16 << 10;
@@ -178,7 +179,7 @@ mod tests {
     fn connected(client: &ClientTls, server: &ServerTls, portion: usize) -> Pair {
         let address = [127, 0, 0, 1].into();
         let (mut client, mut server) =
-            (client.session(address).unwrap(), server.session().unwrap());
+            (client.session(address, false).unwrap(), server.session().unwrap());
         let (mut to_server, mut to_client, mut opened) = (Vec::new(), Vec::new(), Vec::new());
         assert!(!client.seal(b"", &mut to_server).unwrap(), "it waits for the server");
         while client.connection.is_handshaking() || server.connection.is_handshaking() {

@@ -1,17 +1,23 @@
 //! All clients, each by its index.
 
+use std::net::SocketAddr;
 use std::rc::Rc;
+use std::time::Instant;
 
 use anyhow::Context;
 use rustix::fd::OwnedFd;
 
+use super::arrival::{Arrival, Event, Traffic};
 use super::gone::Gone;
 use super::handshakes::Handshakes;
+use super::inbox::Inbox;
 use super::order::Order;
+use super::quic::{Quic, Session};
 use super::requests::Requests;
 use super::score::Score;
 use super::socket::{Connection, Intake, begin_to_connect};
-use crate::protocol::Setup;
+use super::stamp::Run;
+use crate::protocol::{Setup, Transport};
 
 /// The clients of a load.
 #[derive(Debug)]
@@ -22,27 +28,37 @@ pub(crate) struct Crowd {
     /// How many clients there will be.
     planned: usize,
     epoll: Rc<OwnedFd>,
+    /// The connections by WebTransport, if that is the transport.
+    pub(crate) quic: Option<Quic>,
     /// How many clients receive.
     pub(crate) ready: usize,
     /// The reason for the end of the first connection that ended.
     pub(crate) reason: Option<Gone>,
-    /// Everything that the clients received and sent in the current stage.
-    pub(crate) received: u64,
-    pub(crate) sent: u64,
+    /// Everything that sockets of clients received and sent in the current stage.
+    traffic: Traffic,
     /// The handshakes of the current stage.
     pub(crate) handshakes: Handshakes,
 }
 
-/// One client: a connection that subscribes and receives.
+/// One client, which subscribes and receives.
 #[derive(Debug)]
 struct Client {
-    connection: Connection,
+    link: Link,
     stage: Stage,
     order: Order,
-    /// The first bytes that it sends.
-    request: String,
     /// The time of the last step of its connect.
     since: u64,
+}
+
+/// The connection of a client.
+#[derive(Debug)]
+enum Link {
+    Socket {
+        connection: Connection,
+        /// The first bytes that it sends.
+        request: Vec<u8>,
+    },
+    Session(Session),
 }
 
 /// The progress of a client.
@@ -58,19 +74,56 @@ enum Stage {
 }
 
 impl Crowd {
-    pub(crate) fn new(requests: Requests, setup: &Setup, epoll: Rc<OwnedFd>) -> Self {
-        Self {
+    /// # Errors
+    /// Fails if clients use WebTransport and cannot in this program.
+    pub(crate) fn new(
+        requests: Requests,
+        setup: &Setup,
+        epoll: Rc<OwnedFd>,
+        began: Instant,
+    ) -> anyhow::Result<Self> {
+        let quic = match setup.transport {
+            Transport::WebTransport => {
+                Some(Quic::new(requests.tls.as_ref(), epoll.clone(), began)?)
+            }
+            _ => None,
+        };
+        Ok(Self {
             requests,
+            quic,
             clients: Vec::with_capacity(setup.clients),
             own_topics: setup.own_topics,
             planned: setup.clients,
             epoll,
             ready: 0,
             reason: None,
-            received: 0,
-            sent: 0,
+            traffic: Traffic::default(),
             handshakes: Handshakes::default(),
+        })
+    }
+
+    /// Begins a stage.
+    pub(crate) fn begin(&mut self) {
+        self.traffic = Traffic::default();
+        self.handshakes.reset();
+        for client in &mut self.clients {
+            if let Link::Session(session) = &mut client.link {
+                session.begin();
+            }
         }
+    }
+
+    /// Everything that the clients received and sent in the current stage.
+    pub(crate) fn traffic(&self) -> Traffic {
+        let mut all = self.traffic;
+        for client in &self.clients {
+            if let Link::Session(session) = &client.link {
+                let traffic = session.traffic();
+                all.received += traffic.received;
+                all.sent += traffic.sent;
+            }
+        }
+        all
     }
 
     /// The number of clients in any stage.
@@ -95,15 +148,27 @@ impl Crowd {
     /// Fails if the system has no free port or file descriptor.
     pub(crate) fn open(&mut self, score: &Score, now: u64) -> anyhow::Result<()> {
         let index = self.clients.len();
-        let (request, reader) = self.requests.subscribe(index);
         let server = self.requests.server(index);
-        let session = self.requests.session(server)?;
-        let connection = begin_to_connect(server, index, self.requests.run)
-            .and_then(|socket| Connection::new(socket, reader, session, &self.epoll, index as u64))
-            .with_context(|| format!("cannot connect client {index}, use fewer clients"))?;
+        let link = match &mut self.quic {
+            Some(quic) => {
+                let session = quic.open(index, server, &self.requests.session_url(index));
+                session.map(Link::Session)
+            }
+            None => self.connect(index, server),
+        };
+        let link =
+            link.with_context(|| format!("cannot connect client {index}, use fewer clients"))?;
         let (stage, order) = (Stage::Connecting, self.order(index, score));
-        self.clients.push(Client { connection, stage, order, request, since: now });
+        self.clients.push(Client { link, stage, order, since: now });
         Ok(())
+    }
+
+    fn connect(&self, index: usize, server: SocketAddr) -> anyhow::Result<Link> {
+        let (request, reader) = self.requests.subscribe(index);
+        let session = self.requests.session(server, self.requests.http2)?;
+        let socket = begin_to_connect(server, index, self.requests.run)?;
+        let connection = Connection::new(socket, reader, session, &self.epoll, index as u64)?;
+        Ok(Link::Socket { connection, request })
     }
 
     fn order(&self, index: usize, score: &Score) -> Order {
@@ -119,6 +184,9 @@ impl Crowd {
     pub(crate) fn clear(&mut self) {
         self.clients.clear();
         self.ready = 0;
+        if let Some(quic) = &mut self.quic {
+            quic.clear();
+        }
     }
 
     /// Continues with a client whose socket is readable or writable.
@@ -135,14 +203,15 @@ impl Crowd {
 
     /// Finishes the connect and subscribes. With TLS, the request is sent once the handshake is complete.
     fn subscribe(&mut self, index: usize, intake: &Intake, score: &mut Score) -> Result<(), Gone> {
-        let Client { connection, stage, request, since, .. } = &mut self.clients[index];
+        let Client { link, stage, since, .. } = &mut self.clients[index];
+        let Link::Socket { connection, request } = link else { return Ok(()) };
         connection.finish_connecting()?;
         self.handshakes.tcp.record_since(since, intake.now());
         *stage = Stage::Subscribing;
         score.requests += 1;
-        connection.out = std::mem::take(request).into_bytes();
+        connection.out = std::mem::take(request);
         connection.flush()?;
-        self.sent += connection.take_sent();
+        self.traffic.sent += connection.take_sent();
         Ok(())
     }
 
@@ -152,24 +221,57 @@ impl Crowd {
         intake: &mut Intake,
         score: &mut Score,
     ) -> Result<(), Gone> {
-        let Client { connection, stage, order, since, .. } = &mut self.clients[index];
+        let Client { link, order, since, .. } = &mut self.clients[index];
+        let Link::Socket { connection, .. } = link else { return Ok(()) };
         let was_handshaking = connection.is_handshaking();
         let exchange = connection.exchange(intake, order, score)?;
-        self.received += exchange.received;
-        self.sent += connection.take_sent();
+        self.traffic.received += exchange.received;
+        self.traffic.sent += connection.take_sent();
         if was_handshaking && !connection.is_handshaking() {
             self.handshakes.tls.record_since(since, intake.now());
             self.handshakes.resumed += u64::from(connection.is_resumed());
         }
-        if *stage == Stage::Subscribing && exchange.answers > 0 {
-            self.handshakes.request.record_since(since, exchange.now);
+        // A client sends very little, so a full socket means that the server does not read.
+        if connection.is_blocked() {
+            return Err(Gone::Invalid("the server does not read from a client"));
+        }
+        if exchange.answers > 0 {
+            self.answered(index, exchange.now);
+        }
+        Ok(())
+    }
+
+    /// Makes a client ready that has its first response.
+    fn answered(&mut self, index: usize, now: u64) {
+        let Client { stage, since, .. } = &mut self.clients[index];
+        if *stage == Stage::Subscribing {
+            self.handshakes.request.record_since(since, now);
             *stage = Stage::Ready;
             self.ready += 1;
         }
-        // A client sends very little, so a full socket means that the server does not read.
-        match connection.is_blocked() {
-            true => Err(Gone::Invalid("the server does not read from a client")),
-            false => Ok(()),
+    }
+
+    /// Continues with a client by WebTransport.
+    pub(crate) fn arrived(&mut self, arrival: Arrival, run: Run, score: &mut Score) {
+        let Arrival { client: index, now, event } = arrival;
+        let Client { link, stage, order, since } = &mut self.clients[index];
+        let Link::Session(session) = link else { return };
+        match event {
+            Event::Connected => {
+                self.handshakes.tls.record_since(since, now);
+                *stage = Stage::Subscribing;
+                score.requests += 1;
+            }
+            Event::Received(bytes) => {
+                let reply = &mut Vec::new();
+                let mut inbox = Inbox { run, order, score, now, answers: 0, reply };
+                match session.take(&bytes, &mut inbox) {
+                    // The server sends a line at once.
+                    Ok(()) => self.answered(index, now),
+                    Err(gone) => self.lose(index, gone, score),
+                }
+            }
+            Event::Ended(gone) => self.lose(index, gone, score),
         }
     }
 

@@ -9,6 +9,7 @@ use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec};
 
+use super::arrival::Arrival;
 use super::crowd::Crowd;
 use super::publisher::{PUBLISHERS, Publishers};
 use super::requests::Requests;
@@ -41,6 +42,8 @@ pub(crate) struct Load {
     /// The time of the timer.
     armed: u64,
     events: Vec<Event>,
+    /// The events of clients by WebTransport.
+    arrivals: Vec<Arrival>,
     /// Whether standard input has a line or has ended.
     has_input: bool,
     intake: Intake,
@@ -58,9 +61,10 @@ impl Load {
         epoll::add(&epoll, &timer, EventData::new_u64(TIMER), EventFlags::IN | EventFlags::ET)
             .context("cannot wait for a timer")?;
         let requests = Requests::new(setup, run)?;
+        let intake = Intake::new(run);
         let mut load = Self {
             publishers: Publishers::connect(setup.publishers, &requests, epoll.clone())?,
-            crowd: Crowd::new(requests, setup, epoll.clone()),
+            crowd: Crowd::new(requests, setup, epoll.clone(), intake.began)?,
             score: Score::default(),
             clients: setup.clients,
             began: 0,
@@ -69,7 +73,8 @@ impl Load {
             armed: NEVER,
             events: Vec::with_capacity(EVENTS_PER_TURN),
             has_input: false,
-            intake: Intake::new(run),
+            arrivals: Vec::new(),
+            intake,
             patience: (setup.patience * 1e9) as u64,
         };
         if !load.wait_until(|load| load.publishers.is_ready())? {
@@ -170,9 +175,16 @@ impl Load {
     /// Serves all connections that are ready. Waits for one until `until` at the latest.
     pub(crate) fn turn(&mut self, until: u64) -> anyhow::Result<()> {
         let now = self.now();
-        let no_wait = (until <= now).then(Timespec::default);
+        let mut no_wait = (until <= now).then(Timespec::default);
         if no_wait.is_none() && until != self.armed {
             self.arm(until, now)?;
+        }
+        if let Some(quic) = &mut self.crowd.quic {
+            quic.run(no_wait.is_none(), &mut self.arrivals).context("cannot wait for sessions")?;
+            for arrival in self.arrivals.drain(..) {
+                self.crowd.arrived(arrival, self.intake.run, &mut self.score);
+            }
+            no_wait = Some(Timespec::default());
         }
         let mut events = std::mem::take(&mut self.events);
         match epoll::wait(&self.epoll, spare_capacity(&mut events), no_wait.as_ref()) {

@@ -21,9 +21,11 @@
 //! | the event loop | `event_loop.rs` |
 //! | clients and publishers | `crowd.rs`, `publisher.rs`, `socket.rs` |
 //! | their requests, and TLS | `requests.rs`, `tls.rs`, `../tls.rs` |
+//! | clients by WebTransport | `quic.rs`, `arrival.rs` |
 //! | parsing what they read | `wire/`, `inbox.rs` |
 //! | the stamp, the check, the latencies | `stamp.rs`, `order.rs`, `score.rs`, `handshakes.rs` |
 
+mod arrival;
 mod crowd;
 mod event_loop;
 mod gone;
@@ -31,6 +33,8 @@ mod handshakes;
 mod inbox;
 mod order;
 mod publisher;
+#[cfg_attr(not(feature = "webtransport"), path = "no_quic.rs")]
+mod quic;
 mod requests;
 mod score;
 mod socket;

@@ -10,7 +10,8 @@ use super::socket::resolve;
 use super::stamp::Run;
 use super::tls::Tls;
 use super::wire::Reader;
-use super::wire::http::{Events, Responses, Stream};
+use super::wire::http::{Events, Polls, Responses, Stream};
+use super::wire::http2::{Body, Http2, Request};
 use super::wire::nats::{self, Nats};
 use super::wire::redis::{self, Redis};
 use super::wire::websocket::Frames;
@@ -21,9 +22,11 @@ use crate::tls::Session;
 #[derive(Debug)]
 pub(crate) struct Requests {
     pub(crate) transport: Transport,
+    /// `true` if clients connect by HTTP/2.
+    pub(crate) http2: bool,
     servers: Vec<Server>,
     /// `None` if the servers have no TLS.
-    tls: Option<Tls>,
+    pub(crate) tls: Option<Tls>,
     /// Additional header lines of each request.
     headers: String,
     pub(crate) run: Run,
@@ -36,6 +39,10 @@ pub(crate) struct Requests {
     /// Clients request everything that the server retains.
     pub(crate) from_start: bool,
 }
+
+/// The query of a poll, with the cursor in place of the line end. It has the longest hold that servers allow, so that quiet
+/// clients send as few polls as possible.
+const POLL: &str = "?after=\n&wait=60";
 
 /// A server, with its `Host` and path.
 #[derive(Debug)]
@@ -54,6 +61,7 @@ impl Requests {
     pub(crate) fn new(setup: &Setup, run: Run) -> anyhow::Result<Self> {
         Ok(Self {
             transport: setup.transport,
+            http2: setup.http2,
             servers: setup.urls.iter().map(Server::of).collect::<Result<_, _>>()?,
             tls: match &setup.certificate {
                 Some(certificate) => Some(Tls::trusting(certificate, setup.keeps_tickets)?),
@@ -85,8 +93,9 @@ impl Requests {
     pub(crate) fn session(
         &self,
         server: SocketAddr,
+        is_http2: bool,
     ) -> io::Result<Option<Session<UnbufferedClientConnection>>> {
-        let session = self.tls.as_ref().map(|tls| tls.session(server.ip()));
+        let session = self.tls.as_ref().map(|tls| tls.session(server.ip(), is_http2));
         session.transpose().map_err(io::Error::other)
     }
 
@@ -98,11 +107,23 @@ impl Requests {
     }
 
     /// The first bytes that a client sends, and the reader of what it receives.
-    pub(crate) fn subscribe(&self, index: usize) -> (String, Box<dyn Reader>) {
+    pub(crate) fn subscribe(&self, index: usize) -> (Vec<u8>, Box<dyn Reader>) {
         let topic = self.topic(index as u64);
-        let (server, query) =
-            (self.of_client(index), if self.from_start { "?after=earliest" } else { "" });
-        let get = |headers| self.request("GET", server, &topic, query, headers);
+        match self.transport {
+            Transport::Nats => (nats::subscribe(&topic).into(), Box::new(Nats::default())),
+            Transport::JetStream => {
+                let inbox = format!("_INBOX.{}.c{index}", self.run);
+                (nats::consume(&topic, &inbox).into(), Box::new(Nats::default()))
+            }
+            Transport::Redis => (redis::subscribe(&topic).into(), Box::new(Redis::new(&topic))),
+            _ if self.http2 => self.subscribe_by_http2(index, &topic),
+            _ => self.subscribe_by_http1(index, &topic),
+        }
+    }
+
+    fn subscribe_by_http1(&self, index: usize, topic: &str) -> (Vec<u8>, Box<dyn Reader>) {
+        let server = self.of_client(index);
+        let get = |headers| self.request("GET", server, topic, self.query(), headers).into();
         match self.transport {
             Transport::WebSocket => {
                 let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -113,24 +134,59 @@ impl Requests {
             Transport::Sse => {
                 (get("Accept: text/event-stream\r\n"), Box::new(Stream::new(200, Events)))
             }
-            Transport::LongPolling => {
-                // The longest hold that servers allow, so that quiet clients send as few polls as possible.
-                let poll = self.request("GET", server, &topic, "?after=\n&wait=60", "");
+            _ => {
+                let poll = self.request("GET", server, topic, POLL, "");
                 let (before_cursor, after_cursor) = poll.split_once('\n').unwrap_or_default();
                 let reader = Responses::to_polls(before_cursor.into(), after_cursor.into());
                 (get(""), Box::new(reader))
             }
-            Transport::Nats => (nats::subscribe(&topic), Box::new(Nats::default())),
-            Transport::JetStream => {
-                let inbox = format!("_INBOX.{}.c{index}", self.run);
-                (nats::consume(&topic, &inbox), Box::new(Nats::default()))
-            }
-            Transport::Redis => (redis::subscribe(&topic), Box::new(Redis::new(&topic))),
         }
     }
 
-    /// The first bytes that a publisher sends, and the reader of its responses. Unless they are empty, there is one
-    /// response to them.
+    fn subscribe_by_http2(&self, index: usize, topic: &str) -> (Vec<u8>, Box<dyn Reader>) {
+        let Server { host, path, .. } = self.of_client(index);
+        let resource = format!("{path}/topics/{topic}");
+        let first = format!("{resource}{}", self.query());
+        let lines = self.headers.lines().filter_map(|line| line.split_once(": "));
+        let mut headers: Vec<_> =
+            lines.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
+        let mut with = |name: &str, value: &str| headers.push((name.into(), value.into()));
+        match self.transport {
+            Transport::WebSocket => {
+                with("sec-websocket-version", "13");
+                with("sec-websocket-protocol", "tidings.v1");
+            }
+            Transport::Sse => with("accept", "text/event-stream"),
+            _ => {}
+        }
+        let request = Request { is_secure: self.tls.is_some(), authority: host.clone(), headers };
+        let (out, reader) = match self.transport {
+            Transport::WebSocket => Http2::connect(&first, &request, Box::new(Frames::default())),
+            Transport::Sse => Http2::get(&first, &request, Body::Stream(Box::new(Events))),
+            _ => {
+                let (before, after) = POLL.split_once('\n').unwrap_or_default();
+                let polls = Polls::new(format!("{resource}{before}"), after.to_owned());
+                let again = request.clone();
+                let body = Body::Polls { polls, request: again, has_cursor: false };
+                Http2::get(&first, &request, body)
+            }
+        };
+        (out, Box::new(reader))
+    }
+
+    /// The URL of the session of a client by WebTransport.
+    pub(crate) fn session_url(&self, index: usize) -> String {
+        let Server { host, path, .. } = self.of_client(index);
+        format!("https://{host}{path}/topics/{}{}", self.topic(index as u64), self.query())
+    }
+
+    /// The query of the first request of a client.
+    fn query(&self) -> &'static str {
+        if self.from_start { "?after=earliest" } else { "" }
+    }
+
+    /// The first bytes that a publisher sends, and the reader of its responses. Unless they are empty, there is
+    /// one response to them.
     pub(crate) fn begin_publishing(&self, publisher: u16) -> (String, Box<dyn Reader>) {
         match self.transport {
             Transport::Nats | Transport::JetStream => {
@@ -151,7 +207,10 @@ impl Requests {
                 (nats::publish(&topic, inbox.as_deref(), length), "\r\n")
             }
             Transport::Redis => (redis::publish(&topic, length), "\r\n"),
-            Transport::WebSocket | Transport::Sse | Transport::LongPolling => {
+            Transport::WebSocket
+            | Transport::Sse
+            | Transport::LongPolling
+            | Transport::WebTransport => {
                 let length = format!("Content-Length: {length}\r\n");
                 (self.request("POST", &self.servers[0], &topic, "", &length), "")
             }
@@ -219,6 +278,6 @@ mod tests {
         let (request, _) = Requests::new(&setup, Run::new(1)).unwrap().subscribe(12);
         let expected = "GET /news/topics/compare.00000001.2 HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\
                         Authorization: Bearer x\r\nAccept: text/event-stream\r\n\r\n";
-        assert_eq!(request, expected);
+        assert_eq!(request, expected.as_bytes());
     }
 }

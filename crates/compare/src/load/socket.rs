@@ -125,7 +125,7 @@ pub(crate) struct Intake {
     buffer: Box<[u8]>,
     /// The buffer for everything that TLS has opened. It begins with the unused bytes of the connection.
     opened: Vec<u8>,
-    began: Instant,
+    pub(crate) began: Instant,
 }
 
 impl Intake {

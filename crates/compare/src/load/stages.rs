@@ -2,6 +2,7 @@
 
 use anyhow::{bail, ensure};
 
+use super::arrival::Traffic;
 use super::event_loop::Load;
 use crate::protocol::{Command, Outcome};
 
@@ -20,8 +21,7 @@ impl Load {
     pub(crate) fn run(&mut self, command: Command) -> anyhow::Result<Outcome> {
         self.score.begin(matches!(command, Command::Publish { .. }));
         self.publishers.wait_for_delivery = matches!(command, Command::Saturate { .. });
-        (self.crowd.received, self.crowd.sent) = (0, 0);
-        self.crowd.handshakes.reset();
+        self.crowd.begin();
         self.began = self.now();
         let mut schedule = 0;
         match command {
@@ -137,6 +137,7 @@ impl Load {
 
     fn outcome(&self, schedule: u64) -> Outcome {
         let Self { score, crowd, began, .. } = self;
+        let Traffic { received, sent } = crowd.traffic();
         Outcome {
             connections: crowd.ready as u64,
             published: score.published(),
@@ -145,8 +146,8 @@ impl Load {
             duplicated: score.duplicated,
             reordered: score.reordered,
             requests: score.requests,
-            received_bytes: crowd.received,
-            sent_bytes: crowd.sent,
+            received_bytes: received,
+            sent_bytes: sent,
             seconds: score.last.saturating_sub(*began).max(schedule) as f64 / 1e9,
             tcp_time: crowd.handshakes.tcp.summary(),
             tls_time: crowd.handshakes.tls.summary(),

@@ -15,12 +15,14 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, NamedGroup, RootCertStore};
 
-use crate::tls::{HTTP_1, Session};
+use crate::tls::{HTTP_1, HTTP_2, Session};
 
 /// The configuration of all connections of a load.
 #[derive(Debug)]
 pub(crate) struct Tls {
-    config: Arc<ClientConfig>,
+    /// The configuration, by the protocol that connections offer (ALPN).
+    http1: Arc<ClientConfig>,
+    http2: Arc<ClientConfig>,
     tickets: Arc<Tickets>,
 }
 
@@ -50,9 +52,15 @@ impl Tls {
             .with_root_certificates(roots)
             .with_no_client_auth();
         let tickets = Arc::new(Tickets { are_kept: keeps_tickets, ..Tickets::default() });
-        config.alpn_protocols = vec![HTTP_1.to_vec()];
         config.resumption = Resumption::store(tickets.clone());
-        Ok(Self { config: Arc::new(config), tickets })
+        let [http1, http2] = [HTTP_1, HTTP_2].map(|protocol| offering(&config, protocol).into());
+        Ok(Self { http1, http2, tickets })
+    }
+
+    /// The configuration of connections that offer another protocol.
+    #[cfg(feature = "webtransport")]
+    pub(crate) fn config(&self, protocol: &[u8]) -> ClientConfig {
+        offering(&self.http1, protocol)
     }
 
     /// Makes all connections that follow resume a session each, or none.
@@ -60,14 +68,25 @@ impl Tls {
         self.tickets.are_used.store(resumes, Ordering::Relaxed);
     }
 
+    /// A session with the server at this address, for HTTP/1.1 or HTTP/2.
+    ///
+    /// # Errors
     /// Fails if rustls rejects the configuration.
     pub(crate) fn session(
         &self,
         server: IpAddr,
+        is_http2: bool,
     ) -> Result<Session<UnbufferedClientConnection>, rustls::Error> {
         let name = ServerName::IpAddress(server.into());
-        UnbufferedClientConnection::new(self.config.clone(), name).map(Session::new)
+        let config = if is_http2 { &self.http2 } else { &self.http1 };
+        UnbufferedClientConnection::new(config.clone(), name).map(Session::new)
     }
+}
+
+fn offering(config: &ClientConfig, protocol: &[u8]) -> ClientConfig {
+    let mut config = config.clone();
+    config.alpn_protocols = vec![protocol.to_vec()];
+    config
 }
 
 impl ClientSessionStore for Tickets {

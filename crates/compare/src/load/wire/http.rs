@@ -35,7 +35,7 @@ pub(crate) struct Responses {
 
 /// Long-polling. Each response contains the cursor for the next request.
 #[derive(Debug)]
-struct Polls {
+pub(crate) struct Polls {
     cursor: Vec<u8>,
     before_cursor: String,
     after_cursor: String,
@@ -77,7 +77,7 @@ impl Reader for Events {
 impl Responses {
     /// The reader of a client that polls. A poll consists of the cursor between these two parts.
     pub(crate) fn to_polls(before_cursor: String, after_cursor: String) -> Self {
-        Self { left: 0, polls: Some(Polls { cursor: Vec::new(), before_cursor, after_cursor }) }
+        Self { left: 0, polls: Some(Polls::new(before_cursor, after_cursor)) }
     }
 
     /// Reads a head, and the cursor of a poll. Returns the offset of the body.
@@ -86,18 +86,39 @@ impl Responses {
         let length = head.body.ok_or(Gone::Invalid("a response has no Content-Length"))?;
         if let Some(polls) = &mut self.polls {
             let body = &input[head.length..];
-            if body.len() < length.min(START.len() + LONGEST_ID + 1) {
+            if body.len() < length.min(Polls::START) {
                 return Ok(None);
             }
-            let rest = body.strip_prefix(START);
-            let cursor = rest.and_then(|rest| rest.split(|&byte| byte == b'"').next());
-            let cursor = cursor.filter(|id| id.len() <= LONGEST_ID && id.iter().all(is_of_an_id));
-            let cursor = cursor.ok_or(Gone::Invalid("the response to a poll has no cursor"))?;
-            polls.cursor.clear();
-            polls.cursor.extend_from_slice(cursor);
+            polls.read(body)?;
         }
         self.left = length as u64;
         Ok(Some(head.length))
+    }
+}
+
+impl Polls {
+    /// The bytes at the start of a body that are enough for its cursor.
+    pub(crate) const START: usize = START.len() + LONGEST_ID + 1;
+
+    /// A poll consists of the cursor between these two parts.
+    pub(crate) fn new(before_cursor: String, after_cursor: String) -> Self {
+        Self { cursor: Vec::new(), before_cursor, after_cursor }
+    }
+
+    /// Reads the cursor at the start of a body.
+    pub(crate) fn read(&mut self, body: &[u8]) -> Result<(), Gone> {
+        let rest = body.strip_prefix(START);
+        let cursor = rest.and_then(|rest| rest.split(|&byte| byte == b'"').next());
+        let cursor = cursor.filter(|id| id.len() <= LONGEST_ID && id.iter().all(is_of_an_id));
+        let cursor = cursor.ok_or(Gone::Invalid("the response to a poll has no cursor"))?;
+        self.cursor.clear();
+        self.cursor.extend_from_slice(cursor);
+        Ok(())
+    }
+
+    /// The parts of the next poll.
+    pub(crate) fn next(&self) -> [&[u8]; 3] {
+        [self.before_cursor.as_bytes(), &self.cursor, self.after_cursor.as_bytes()]
     }
 }
 
@@ -115,8 +136,8 @@ impl Reader for Responses {
                 return Ok(at);
             }
             inbox.answers += 1;
-            if let Some(Polls { cursor, before_cursor, after_cursor }) = &self.polls {
-                inbox.request(&[before_cursor.as_bytes(), cursor, after_cursor.as_bytes()]);
+            if let Some(polls) = &self.polls {
+                inbox.request(&polls.next());
             }
         }
     }

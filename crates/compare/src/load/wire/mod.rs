@@ -1,6 +1,7 @@
 //! The protocol of each transport: what connections send, and how stamps and responses are found in what they receive.
 
 pub(crate) mod http;
+pub(crate) mod http2;
 pub(crate) mod nats;
 pub(crate) mod redis;
 #[cfg(test)]
