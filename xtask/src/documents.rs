@@ -80,6 +80,35 @@ pub(crate) fn links(text: &str) -> Vec<(usize, String)> {
     links
 }
 
+/// The anchor of every heading, as GitHub derives it from the text: lower case, without punctuation, and with a hyphen for
+/// each space.
+pub(crate) fn anchors(text: &str) -> Vec<String> {
+    let mut anchors: Vec<String> = Vec::new();
+    let mut heading: Option<String> = None;
+    for (_, event) in events(text) {
+        match event {
+            Event::Start(Tag::Heading { .. }) => heading = Some(String::new()),
+            Event::Text(part) | Event::Code(part) => {
+                if let Some(heading) = &mut heading {
+                    heading.push_str(&part);
+                }
+            }
+            Event::End(TagEnd::Heading(_)) => {
+                let anchor = anchor(&heading.take().unwrap_or_default());
+                let earlier = anchors.iter().filter(|other| **other == anchor).count();
+                anchors.push(if earlier == 0 { anchor } else { format!("{anchor}-{earlier}") });
+            }
+            _ => {}
+        }
+    }
+    anchors
+}
+
+fn anchor(heading: &str) -> String {
+    let is_kept = |letter: &char| letter.is_alphanumeric() || matches!(letter, ' ' | '-' | '_');
+    heading.to_lowercase().chars().filter(is_kept).collect::<String>().replace(' ', "-")
+}
+
 /// The events of the parser, each with its first line.
 fn events(text: &str) -> impl Iterator<Item = (usize, Event<'_>)> {
     let events = Parser::new_ext(text, Options::ENABLE_TABLES).into_offset_iter();
@@ -97,6 +126,13 @@ mod tests {
             shell_blocks(text),
             [(2, "one\n\ntwo\n".to_owned()), (11, "three\n".to_owned())]
         );
+    }
+
+    #[test]
+    fn anchors_are_those_of_github() {
+        let text = "# What `a-b` costs, and why?\n## Same\ntext\n## Same\n### Über_x (y)\n";
+        let expected = ["what-a-b-costs-and-why", "same", "same-1", "über_x-y"];
+        assert_eq!(anchors(text), expected);
     }
 
     #[test]

@@ -53,7 +53,7 @@ const MAIN: [Step; 8] = [
     },
     Step {
         name: "links",
-        about: "every relative link in the documents is the path of a file",
+        about: "every relative link in the documents is the path of a file and the anchor of a heading",
         action: Action::Check(links::check),
     },
     Step {
