@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use axum::extract::{Path, State};
 use axum::{Router, routing::post};
-use http::{HeaderValue, request::Parts};
+use http::{HeaderValue, header::RETRY_AFTER, request::Parts};
 use tidings::axum::{Action, Authorize, Mount, Origins, Rejection, router, serve, token};
 use tidings::core::{Filters, Presence, PresenceChange, Session};
 use tidings::{Hub, Notification, long_polling::LongPolling, sse::Sse, websocket::WebSocket};
 use tokio::{net::TcpListener, time::Instant};
-use tower_http::{compression::CompressionLayer, cors::CorsLayer, trace::TraceLayer};
+use tower_http::cors::{AllowHeaders, CorsLayer};
+use tower_http::{compression::CompressionLayer, trace::TraceLayer};
 
 /// The origin whose pages may use the service, besides the service's own origin.
 const APP: &str = "https://app.example";
@@ -46,6 +47,7 @@ impl Authorize for Users {
 
 fn app(hub: &Hub) -> Router {
     let cors = CorsLayer::new().allow_origin(HeaderValue::from_static(APP));
+    let cors = cors.allow_headers(AllowHeaders::mirror_request()).expose_headers([RETRY_AFTER]);
     let mount = Mount::new(hub.clone()).authorize(Users).transport(WebSocket::default());
     let mount = mount.origins(Origins::Listed(vec![APP.to_owned()])).transport(Sse::default());
     Router::new()

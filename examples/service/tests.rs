@@ -61,3 +61,16 @@ async fn others_see_a_user_come_and_be_disconnected() {
     assert_eq!(line(&mut bob, "data: ").await, "ann has left");
     assert!(!announcing.is_finished());
 }
+
+#[tokio::test]
+async fn a_page_of_the_application_may_send_a_token_and_resume() {
+    let request = Request::options("/events/public.*")
+        .header("origin", APP)
+        .header("access-control-request-method", "GET")
+        .header("access-control-request-headers", "authorization,last-event-id")
+        .body(Body::empty());
+    let response = app(&Hub::default()).oneshot(request.unwrap()).await.unwrap();
+    assert_eq!(response.headers()["access-control-allow-origin"], APP);
+    let allowed = &response.headers()["access-control-allow-headers"];
+    assert_eq!(allowed, "authorization,last-event-id");
+}
