@@ -317,12 +317,25 @@ impl Connection {
         sent: io::Result<usize>,
         status: &Status,
     ) -> Next {
+        self.after_send(bytes.len(), sent, status, |output, sent| {
+            output.append(bytes.slice(sent..));
+        })
+    }
+
+    /// Handles the result of sending `length` bytes in a pass. `keep` appends those after the given number of bytes.
+    fn after_send(
+        &mut self,
+        length: usize,
+        sent: io::Result<usize>,
+        status: &Status,
+        keep: impl FnOnce(&mut Output, usize),
+    ) -> Next {
         let sent = match sent_count(sent) {
             Ok(sent) => sent,
             Err(error) => return Next::after(&error),
         };
-        if sent < bytes.len() {
-            self.output.append(bytes.slice(sent..));
+        if sent < length {
+            keep(&mut self.output, sent);
         } else if matches!(self.stage, Stage::Serving(_)) {
             return Next::Idle;
         }
