@@ -6,8 +6,8 @@ use std::time::Duration;
 use http::request::Parts;
 use http::{Method, Request, Version};
 use quinn::Incoming;
+use tidings_transport::Rejection;
 use tidings_transport::mount::{Client, Subscriber};
-use tidings_transport::{ListenerKind, Rejection};
 use tidings_webtransport::Close;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
@@ -99,7 +99,6 @@ fn parts(request: &web_transport_quinn::Request) -> Result<Parts, Rejection> {
         .into_parts()
         .0;
     parts.headers = request.headers.clone();
-    parts.extensions.insert(ListenerKind::Tls);
     Ok(parts)
 }
 
