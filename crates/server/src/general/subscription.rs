@@ -80,7 +80,7 @@ pub(crate) async fn serve(
     }
 }
 
-pub(super) fn begin(
+pub(crate) fn begin(
     subscriber: Subscriber,
     observer: Arc<dyn Observer>,
     config: &Config,

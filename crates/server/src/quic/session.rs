@@ -7,7 +7,7 @@ use http::request::Parts;
 use http::{Method, Request, Version};
 use quinn::Incoming;
 use tidings_transport::Rejection;
-use tidings_transport::mount::{Client, Subscriber};
+use tidings_transport::mount::Subscriber;
 use tidings_webtransport::Close;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
@@ -16,6 +16,7 @@ use web_transport_quinn::{SendStream, Session};
 use super::endpoint::Context;
 use super::inbound::inbound;
 use crate::connection_limit::ConnectionPermit;
+use crate::general::subscription;
 use crate::routes;
 
 /// How long a client has to acknowledge its goodbye, and then again to close the session.
@@ -104,11 +105,9 @@ fn parts(request: &web_transport_quinn::Request) -> Result<Parts, Rejection> {
 
 /// Serves a client until it is gone, or was sent a goodbye.
 async fn converse(session: &Session, subscriber: Subscriber, context: &Context) {
-    let Subscriber { accepted, seat, interest, position, on_message, .. } = subscriber;
     let config = &context.shared.config;
-    let subscription = config.hub.read(seat, interest, position).with_goodbye_within(config.drain);
     let observer = Arc::new(context.shared.metrics.clone());
-    let client = Client::new(subscription, on_message, config.write_deadline, observer);
+    let (accepted, client) = subscription::begin(subscriber, observer, config);
     let Ok(Ok(mut output)) = timeout(config.write_deadline, session.open_uni()).await else {
         return;
     };
