@@ -52,13 +52,13 @@ pub(super) async fn serve(
     };
     drop(handshake);
     let _closed = ClosedOnDrop(request.conn().clone());
-    if let Err(error) = answer(request, &permit, &context).await {
+    if let Err(error) = respond(request, &permit, &context).await {
         tracing::debug!(%address, %error, "WebTransport session failed");
     }
 }
 
 /// Responds to the request of a session, and serves its client.
-async fn answer(
+async fn respond(
     request: web_transport_quinn::Request,
     permit: &ConnectionPermit,
     context: &Context,
