@@ -68,6 +68,7 @@ use self::tls::Sealed;
 use crate::bound::Bound;
 use crate::handover::{HandOver, Turn};
 use crate::metrics::Metrics;
+use crate::peer_end::PeerEnd;
 use crate::serve_by::ServeBy;
 use crate::service::Service;
 use crate::shared::Shared;
@@ -303,7 +304,7 @@ impl Lane {
                     && let Some(peer) = self.peers.get_mut(key)
                     && peer.is_end_unread()
                 {
-                    let next = peer.connection.on_end(&self.status);
+                    let next = peer.connection.on_end(PeerEnd::Stream, &self.status);
                     self.apply(key, next);
                 }
                 if is_writable && let Some(peer) = self.peers.get_mut(key) {
@@ -352,7 +353,7 @@ impl Lane {
                     Ok(Some(0)) if tls.as_ref().is_some_and(|tls| !tls.is_ended()) => {
                         (Next::Remove, ReadOutcome::Stop)
                     }
-                    Ok(Some(0)) => (connection.on_end(status), ReadOutcome::Stop),
+                    Ok(Some(0)) => (connection.on_end(PeerEnd::Stream, status), ReadOutcome::Stop),
                     Ok(Some(_)) if peeks => (connection.on_peeked(), ReadOutcome::Stop),
                     Ok(Some(count)) => {
                         let bytes = &mut self.buffer[..count];

@@ -17,6 +17,7 @@ use super::fan_out::Encoding;
 use super::next::Next;
 use super::peer::{self, Peer};
 use super::status::Status;
+use crate::peer_end::PeerEnd;
 use crate::tls::{Opened, Session};
 
 /// When the sealed bytes of a pass exceed this size, they are sent before more are sealed.
@@ -128,7 +129,7 @@ impl Lane {
         if let Some(Peer { tls: Some(session), connection, .. }) = self.peers.get_mut(key)
             && session.is_ended()
         {
-            let next = connection.on_end(&self.status);
+            let next = connection.on_end(PeerEnd::Notified, &self.status);
             if matches!(next, Next::Remove) {
                 self.notify_close(key);
             }

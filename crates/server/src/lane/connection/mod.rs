@@ -38,6 +38,7 @@ use super::output::{Output, Progress};
 use super::pending::Pending;
 use super::status::Status;
 use super::timeout::Timeout;
+use crate::peer_end::PeerEnd;
 use crate::request::{self, Whole, is_last};
 use crate::{resource, response};
 
@@ -56,8 +57,7 @@ pub(super) struct Connection {
     is_surplus: bool,
     /// Whether the connection ends with the current response.
     is_last: bool,
-    /// Whether the peer has closed its side. It may still read.
-    is_half_closed: bool,
+    peer_end: PeerEnd,
 }
 
 /// What is read next from a connection.
@@ -101,7 +101,7 @@ impl Connection {
             timeout: None,
             is_surplus,
             is_last: false,
-            is_half_closed: false,
+            peer_end: PeerEnd::None,
         }
     }
 
