@@ -35,7 +35,6 @@ impl Served {
         Self::start(hub, transport, Server::listen)
     }
 
-    /// Starts a server with these certificates.
     pub(crate) fn with_tls(hub: Hub, transport: impl Transport, tls: &Tls) -> Self {
         let tls = tls.clone();
         Self::start(hub, transport, move |server, listener| server.listen_tls(listener, &tls))
@@ -87,7 +86,6 @@ impl Client {
 }
 
 impl<S: Read + Write> Client<S> {
-    /// Returns a client that uses this connection.
     pub(crate) fn over(socket: S) -> Self {
         Self { socket, read: Vec::new() }
     }

@@ -35,13 +35,11 @@ impl Certificate {
         Self { certificate, key, client: Arc::new(client) }
     }
 
-    /// Returns the certificate for a server.
     pub(crate) fn server(&self) -> Tls {
         let chain = vec![self.certificate.clone()];
         Tls::from_der(chain, self.key.clone_key()).expect("the key is that of the certificate")
     }
 
-    /// Returns a connection of a client to this server.
     pub(crate) fn connect(&self, address: SocketAddr) -> StreamOwned<ClientConnection, TcpStream> {
         let name = ServerName::try_from(NAME).expect("it is a name");
         let client = ClientConnection::new(self.client.clone(), name);

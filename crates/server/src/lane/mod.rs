@@ -5,10 +5,10 @@
 //! new entries ─► FanOut::pass ─► Deliveries ─► sends ─► Connection::on_sent ─► Next ─► Lane::apply
 //! ```
 //!
-//! The parts return what happens next, and only `impl Lane` performs it. This file contains one turn of the lane,
-//! and reads the sockets that epoll reports. `pass` sends new entries. `wakeups` handles everything else that wakes a connection,
-//! and `admission` adds and removes connections. All of them call `Lane::apply`, in `apply`, which performs each
-//! `Next`. `Connection` does no I/O, `FanOut` sends nothing, and `catch_up` returns bytes.
+//! The parts return what happens next, and only `impl Lane` performs it. This file contains one turn of the lane, and
+//! reads the sockets that epoll reports. `pass` sends new entries. `wakeups` handles everything else that wakes a
+//! connection, and `admission` adds and removes connections. All of them call `Lane::apply`, in `apply`, which performs
+//! each `Next`. `Connection` does no I/O, `FanOut` sends nothing, and `catch_up` returns bytes.
 //!
 //! A lane is itself a reader of the log. A client that has been sent everything is with the lane, and costs one send in
 //! a pass. A client whose socket is full has its own cursor, and nothing is copied for it.

@@ -71,7 +71,7 @@ impl Lane {
             };
             encoding.clients += u64::from(!matches!(next, Next::Remove | Next::CutOff));
             match next {
-                // Nearly every delivery. There is nothing to drop, and the call that would find that costs 8 % of a pass.
+                // Nearly every delivery. The call that would find nothing to drop costs 8 % of a pass.
                 Next::Idle => std::mem::forget(next),
                 next => self.apply(key, next),
             }

@@ -62,13 +62,11 @@ pub(super) fn on_records(
 #[derive(Debug, Default)]
 pub(super) struct Sealed {
     records: Vec<u8>,
-    /// The records of each send, in their order. Empty if the session could not seal, and `None` if the connection has no
-    /// TLS.
+    /// The records of each send, in order. Empty if the session could not seal, `None` if the connection has no TLS.
     ranges: Vec<Option<Range<usize>>>,
 }
 
 impl Sealed {
-    /// Returns the records of each send.
     fn iter(&self) -> impl Iterator<Item = Option<&[u8]>> + Clone {
         self.ranges.iter().map(|range| range.clone().map(|range| &self.records[range]))
     }
