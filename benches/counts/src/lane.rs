@@ -1,5 +1,6 @@
 //! The server's path from the log to sockets, through its public interface.
 
+use std::io::{Read, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
@@ -7,13 +8,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
-use tidings_core::{Event, Id, Notification};
+use tidings_core::{Event, Hub, Id, Notification};
 use tidings_counts::mark::mark;
 use tidings_counts::{json, topic};
 use tidings_sse::Sse;
 use tidings_transport::{Accepted, Decoder, Encoder, Rejection, SubscribeRequest, Transport};
 
 use crate::served::{ASLEEP, Client, Served, quiet_hub};
+use crate::tls;
 
 /// The number of clients of each of the two transports.
 const CLIENTS: usize = 64;
@@ -37,13 +39,27 @@ const WEBSOCKET: &str = "GET /topics/orders.new?after=earliest HTTP/1.1\r\nHost:
 pub(crate) fn lane_128() {
     let hub = quiet_hub();
     let served = Served::new(hub.clone(), Marking::default());
+    run_passes(&hub, || Client::connect(served.address));
+    served.stop();
+}
+
+/// The same over TLS 1.3.
+pub(crate) fn lane_tls_128() {
+    let hub = quiet_hub();
+    let certificate = tls::Certificate::new();
+    let served = Served::with_tls(hub.clone(), Marking::default(), &certificate.server());
+    run_passes(&hub, || Client::over(certificate.connect(served.address)));
+    served.stop();
+}
+
+fn run_passes<S: Read + Write>(hub: &Hub, connect: impl Fn() -> Client<S>) {
     let requests = [SSE, WEBSOCKET].into_iter().cycle().take(2 * CLIENTS);
-    let connect = |request: &str| {
-        let mut client = Client::connect(served.address);
+    let subscribe = |request: &str| {
+        let mut client = connect();
         client.request(request);
         client
     };
-    let mut clients: Vec<_> = requests.map(connect).collect();
+    let mut clients: Vec<_> = requests.map(subscribe).collect();
     // Counting begins in the first pass after the warm-up and ends in the last pass.
     for number in 0..=WARM_UP + COUNTED {
         let end = format!("publish {number:04}");
@@ -52,8 +68,6 @@ pub(crate) fn lane_128() {
         clients.iter_mut().for_each(|client| client.read_until(&end));
         thread::sleep(ASLEEP);
     }
-    drop(clients);
-    served.stop();
 }
 
 /// SSE transport that calls [`mark`] at the beginning and at the end of counting.

@@ -14,6 +14,7 @@
 mod handshake;
 mod lane;
 mod served;
+mod tls;
 
 use std::process::ExitCode;
 
@@ -21,8 +22,11 @@ use tidings_counts::SCENARIOS;
 use tidings_counts::mark::mark;
 
 /// Scenarios of a whole server, which set their own marks.
-const SERVED: [(&str, fn()); 2] =
-    [("lane-128", lane::lane_128), ("accept-websocket", handshake::accept_websocket)];
+const SERVED: [(&str, fn()); 3] = [
+    ("lane-128", lane::lane_128),
+    ("lane-tls-128", lane::lane_tls_128),
+    ("accept-websocket", handshake::accept_websocket),
+];
 
 fn names() -> impl Iterator<Item = &'static str> {
     let served = SERVED.iter().map(|(name, _)| *name);

@@ -1,14 +1,14 @@
 //! A server on a separate thread and its clients, through the public interface.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use tidings_core::{Heartbeat, Hub, HubConfig};
-use tidings_server::{Config, ServeBy, Server};
+use tidings_server::{Config, ServeBy, Server, Tls};
 use tidings_transport::Transport;
 use tokio::sync::oneshot;
 
@@ -32,12 +32,25 @@ pub(crate) struct Served {
 impl Served {
     /// Starts a server. `transport` replaces the listed transport of the same name.
     pub(crate) fn new(hub: Hub, transport: impl Transport) -> Self {
+        Self::start(hub, transport, Server::listen)
+    }
+
+    pub(crate) fn with_tls(hub: Hub, transport: impl Transport, tls: &Tls) -> Self {
+        let tls = tls.clone();
+        Self::start(hub, transport, move |server, listener| server.listen_tls(listener, &tls))
+    }
+
+    fn start(
+        hub: Hub,
+        transport: impl Transport,
+        listen: impl FnOnce(Server, TcpListener) -> io::Result<Server> + Send + 'static,
+    ) -> Self {
         let mut config = Config::new(hub);
         config.workers = NonZeroUsize::MIN;
         config.drain = Duration::ZERO;
         config.transports.retain(|listed| listed.name() != transport.name());
         config.transports.insert(0, Arc::new(transport));
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("the listener is bound");
         let (stop, stopped) = oneshot::channel();
         let thread = thread::spawn(move || {
@@ -46,7 +59,8 @@ impl Served {
                 let builder = Server::builder(config.hub.clone()).configure(|own| *own = config);
                 // The same code path on every kernel.
                 let builder = builder.serve_by(ServeBy::LanesWithoutIoUring);
-                builder.listen(listener)?.serve(async { drop(stopped.await) }).await
+                let server = listen(builder.build(), listener)?;
+                server.serve(async { drop(stopped.await) }).await
             });
             served.expect("it serves");
         });
@@ -60,14 +74,20 @@ impl Served {
 }
 
 /// A client that reads until a text has arrived.
-pub(crate) struct Client {
-    socket: TcpStream,
+pub(crate) struct Client<S = TcpStream> {
+    socket: S,
     read: Vec<u8>,
 }
 
 impl Client {
     pub(crate) fn connect(address: SocketAddr) -> Self {
-        Self { socket: TcpStream::connect(address).expect("it listens"), read: Vec::new() }
+        Self::over(TcpStream::connect(address).expect("it listens"))
+    }
+}
+
+impl<S: Read + Write> Client<S> {
+    pub(crate) fn over(socket: S) -> Self {
+        Self { socket, read: Vec::new() }
     }
 
     /// Sends a request and reads the head of the response.

@@ -8,15 +8,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, header};
-use tidings_transport::Origins;
+use tidings_transport::{ListenerKind, Origins};
 
 use crate::config::Config;
 
 /// The value of `Access-Control-Allow-Origin`, `None` unless the request is from a page of another origin that may read
 /// the response.
-pub(crate) fn reader(request: &Parts, config: &Config) -> Option<HeaderValue> {
+pub(crate) fn reader(
+    request: &Parts,
+    listener: ListenerKind,
+    config: &Config,
+) -> Option<HeaderValue> {
     let origin = request.headers.get(header::ORIGIN)?;
-    if Origins::Same.allow(request) || !config.origins.allow(request) {
+    if Origins::Same.allow(request, listener) || !config.origins.allow(request, listener) {
         return None;
     }
     // The origin of a sandboxed page is `null`, and any page can create one.
@@ -33,10 +37,10 @@ const EVERYONE: HeaderValue = HeaderValue::from_static("*");
 
 /// Whether the request is a preflight, which a browser sends before the request of a page of another origin, and that
 /// page may read the response.
-pub(crate) fn is_preflight(request: &Parts, config: &Config) -> bool {
+pub(crate) fn is_preflight(request: &Parts, listener: ListenerKind, config: &Config) -> bool {
     request.method == Method::OPTIONS
         && request.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
-        && reader(request, config).is_some()
+        && reader(request, listener, config).is_some()
 }
 
 /// The response to a preflight, valid for a day. It allows every requested header, because pages send headers that no

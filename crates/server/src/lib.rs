@@ -40,6 +40,7 @@ mod lanes;
 mod listener;
 mod metrics;
 mod pages;
+mod peer_end;
 #[cfg_attr(not(feature = "webtransport"), path = "no_quic.rs")]
 mod quic;
 mod readiness;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustls::{ClientConfig, HandshakeKind, RootCertStore};
 use support::{Certificate, Mover, Raw, Running, VERSIONS, connect_tls, eventually, in_time};
-use tidings_core::{HubConfig, Notification};
+use tidings_core::{Heartbeat, Hub, HubConfig, Notification};
 use tidings_server::Config;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -116,6 +116,29 @@ async fn a_client_that_is_gone_without_close_notify_loses_its_seat() {
             let raw = subscriber(server, &client).await;
             let (socket, _) = raw.stream.into_inner();
             drop(socket);
+            eventually("the seat is free", async || server.hub.pool().is_empty()).await;
+        },
+    )
+    .await;
+}
+
+/// The client is still there at its `close_notify`, so only a heartbeat after the end of its stream finds out that it is
+/// gone.
+#[tokio::test]
+async fn a_client_that_leaves_after_its_close_notify_loses_its_seat() {
+    every(
+        |config| {
+            let heartbeat = Heartbeat::default().interval(Duration::from_secs(3600));
+            config.hub = Hub::new(HubConfig::default().heartbeat(heartbeat));
+        },
+        async |server, _, client| {
+            let mut raw = subscriber(server, &client).await;
+            raw.stream.get_mut().1.send_close_notify();
+            raw.stream.flush().await.unwrap();
+            // Its system would answer a close before unread bytes with a reset.
+            raw.until(b":\nid: ").await;
+            raw.until(b"\n\n").await;
+            drop(raw);
             eventually("the seat is free", async || server.hub.pool().is_empty()).await;
         },
     )

@@ -40,8 +40,8 @@ pub enum Hosts {
     Any,
 }
 
-/// The kind of a listener, by the programs that can reach it. [`Hosts`] and the options of the listener's sockets
-/// depend on it.
+/// The kind of a listener, by the programs that can reach it. [`Hosts`], [`Origins`](crate::Origins) and the options of
+/// the listener's sockets depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ListenerKind {
@@ -54,6 +54,13 @@ pub enum ListenerKind {
     Tls,
     /// A Unix socket. Browsers cannot connect to it, so DNS rebinding is not possible.
     Unix,
+}
+
+impl ListenerKind {
+    /// Returns the kind that the application has added to the extensions of a request, otherwise [`Self::Network`].
+    pub(crate) fn of(request: &Parts) -> Self {
+        request.extensions.get().copied().unwrap_or(Self::Network)
+    }
 }
 
 impl From<SocketAddr> for ListenerKind {

@@ -15,19 +15,20 @@ use crate::{ListenerKind, Rejection};
 /// cookies (RFC 6455, section 10.2). Only the server can reject foreign pages, by the header `Origin`. A request that
 /// is not from a page is accepted.
 ///
-/// With [`ListenerKind::Tls`] in the extensions of a request, the same host means a page of `https`. A server adds it.
-/// Without it a page of `http` is accepted as well, because TLS may end at a proxy.
+/// At a listener with TLS, the same host means a page of `https`. At any other, a page of `http` is accepted as well,
+/// because TLS may end at a proxy.
 ///
 /// ```
-/// use tidings_transport::Origins;
+/// use tidings_transport::{ListenerKind, Origins};
 /// let request = http::Request::get("/topics/t")
 ///     .header("host", "hub.example")
 ///     .header("origin", "https://shop.example")
 ///     .body(())?
 ///     .into_parts()
 ///     .0;
-/// assert!(!Origins::Same.allow(&request));
-/// assert!(Origins::Listed(vec!["https://shop.example".into()]).allow(&request));
+/// let listener = ListenerKind::Network;
+/// assert!(!Origins::Same.allow(&request, listener));
+/// assert!(Origins::Listed(vec!["https://shop.example".into()]).allow(&request, listener));
 /// # Ok::<(), http::Error>(())
 /// ```
 #[derive(Clone, Default)]
@@ -51,21 +52,23 @@ pub enum Origins {
 pub type OriginCheck = dyn Fn(&str, &Parts) -> bool + Send + Sync;
 
 impl Origins {
-    /// Returns `true` if the request is not from a page, or from a page that may send it.
+    /// Returns `true` if the request is not from a page, or from a page that may send it. `listener` is the kind of the
+    /// listener at which it arrived, or for a TCP listener without TLS its local address.
     ///
     /// A page can send a `GET` without `Origin`, for example for an image, or with `fetch` and the mode `no-cors`. It
     /// cannot read the response, but it would occupy a seat while the response is open. Browsers mark such a request
     /// with `Sec-Fetch-Site`. It is accepted only if the user followed a link.
-    pub fn allow(&self, request: &Parts) -> bool {
+    pub fn allow(&self, request: &Parts, listener: impl Into<ListenerKind>) -> bool {
+        let listener = listener.into();
         let Some(origin) = request.headers.get(header::ORIGIN) else {
             return matches!(self, Self::Any) || !hides_its_origin(request);
         };
         let Ok(origin) = origin.to_str() else { return false };
         match self {
-            Self::Same => is_same(origin, request),
+            Self::Same => is_same(origin, request, listener),
             Self::Listed(origins) => {
                 origins.iter().any(|one| one.eq_ignore_ascii_case(origin))
-                    || is_same(origin, request)
+                    || is_same(origin, request, listener)
             }
             Self::Any => true,
             Self::Custom(allow) => allow(origin, request),
@@ -76,19 +79,23 @@ impl Origins {
     ///
     /// # Errors
     /// Fails with a `403` if it is not. The message names the origin and how to allow it.
-    pub fn check(&self, request: &Parts) -> Result<(), Rejection> {
-        if self.allow(request) { Ok(()) } else { Err(foreign_page(request)) }
+    pub fn check(
+        &self,
+        request: &Parts,
+        listener: impl Into<ListenerKind>,
+    ) -> Result<(), Rejection> {
+        if self.allow(request, listener) { Ok(()) } else { Err(foreign_page(request)) }
     }
 }
 
-fn is_same(origin: &str, request: &Parts) -> bool {
+fn is_same(origin: &str, request: &Parts, listener: ListenerKind) -> bool {
     let (Some(host), Some((scheme, authority))) = (host(request), origin.split_once("://")) else {
         return false;
     };
     let is_https = scheme.eq_ignore_ascii_case("https");
     // An attacker in the network can serve a page of `http` for this host, and the browser would send it the cookies of
-    // `https`. Without TLS the scheme is not known, because TLS may end at a proxy.
-    if !is_https && request.extensions.get() == Some(&ListenerKind::Tls) {
+    // `https`. At other listeners the scheme is not known, because TLS may end at a proxy.
+    if !is_https && listener == ListenerKind::Tls {
         return false;
     }
     // The default port of the origin's scheme is ignored in both.
@@ -164,7 +171,7 @@ mod tests {
         if let Some(origin) = origin {
             request = request.header("origin", origin);
         }
-        Origins::Same.allow(&request.body(()).unwrap().into_parts().0)
+        Origins::Same.allow(&request.body(()).unwrap().into_parts().0, ListenerKind::Network)
     }
 
     #[test]
@@ -183,9 +190,7 @@ mod tests {
     #[test]
     fn over_tls_a_page_without_tls_is_foreign() {
         let allow = |origin, listener: ListenerKind| {
-            let mut request = request(&[("origin", origin)]);
-            request.extensions.insert(listener);
-            Origins::Same.allow(&request)
+            Origins::Same.allow(&request(&[("origin", origin)]), listener)
         };
         assert!(allow("https://hub.example", ListenerKind::Tls));
         assert!(allow("HTTPS://hub.example:443", ListenerKind::Tls));
@@ -200,7 +205,8 @@ mod tests {
         let request = http::Request::post("https://a.example/topics/t")
             .version(http::Version::HTTP_2)
             .header("origin", "https://a.example");
-        assert!(Origins::Same.allow(&request.body(()).unwrap().into_parts().0));
+        let request = request.body(()).unwrap().into_parts().0;
+        assert!(Origins::Same.allow(&request, ListenerKind::Tls));
     }
 
     #[test]
@@ -214,7 +220,8 @@ mod tests {
             ("https://other.example", false),
             ("null", false),
         ] {
-            assert_eq!(listed.allow(&request(&[("origin", origin)])), is_allowed, "{origin}");
+            let request = request(&[("origin", origin)]);
+            assert_eq!(listed.allow(&request, ListenerKind::Network), is_allowed, "{origin}");
         }
     }
 
@@ -234,16 +241,18 @@ mod tests {
             (sent("none", "navigate", "document"), true),
             (request(&[]), true),
         ] {
-            assert_eq!(Origins::Same.allow(&request), is_allowed, "{:?}", request.headers);
-            assert_eq!(listed.allow(&request), is_allowed, "{:?}", request.headers);
-            assert!(Origins::Any.allow(&request));
+            let allow = |origins: &Origins| origins.allow(&request, ListenerKind::Network);
+            assert_eq!(allow(&Origins::Same), is_allowed, "{:?}", request.headers);
+            assert_eq!(allow(&listed), is_allowed, "{:?}", request.headers);
+            assert!(allow(&Origins::Any));
         }
     }
 
     #[test]
     fn the_rejection_names_the_origin_the_host_the_setting_and_the_flag() {
         let message = |headers: &[(&str, &str)]| {
-            let rejection = Origins::Same.check(&request(headers)).unwrap_err();
+            let listener = ListenerKind::Network;
+            let rejection = Origins::Same.check(&request(headers), listener).unwrap_err();
             assert_eq!((rejection.status.as_u16(), rejection.code), (403, "origin_not_allowed"));
             rejection.message
         };

@@ -1,6 +1,7 @@
 //! Findings of several rounds about the same figure.
 
-use super::{Doubt, Finding, Place};
+use super::findings::Finding;
+use super::{Doubt, Place};
 
 /// The rounds of these findings in words, such as `rounds 1 and 3`. `None` if no finding has a round.
 pub(super) fn named<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Option<String> {

@@ -25,6 +25,7 @@ use super::stream::Stream;
 use super::{closing, exchange, http2, subscription};
 use crate::connection_limit::ConnectionPermit;
 use crate::handover::{Admitted, HandOver};
+use crate::peer_end::PeerEnd;
 use crate::response::{self, Routed};
 use crate::routes::Streamed;
 use crate::tls::Session;
@@ -54,7 +55,8 @@ pub(super) fn serve(
     let io = WriteDeadline::new(stream, context.shared.config.write_deadline);
     let io = io.observed_by(observer.clone());
     let tls = tls.map(Secured::new);
-    let socket = Socket { io, tls, early: BytesMut::from(input), observer, listener, permit };
+    let (early, peer_end) = (BytesMut::from(input), PeerEnd::None);
+    let socket = Socket { io, tls, early, observer, listener, permit, peer_end };
     let running = context.clone();
     spawn_local(context.tasks.track_future(async move {
         if let Err(error) = serve_all(socket, &running).await {

@@ -14,7 +14,7 @@ mod observer;
 mod secured;
 mod socket;
 mod stream;
-mod subscription;
+pub(crate) mod subscription;
 
 pub(crate) use self::accept::{accept_all, closed};
 pub(crate) use self::connection::take_over;

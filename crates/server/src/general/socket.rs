@@ -17,6 +17,7 @@ use super::secured::Secured;
 use super::stream::Stream;
 use crate::connection_limit::ConnectionPermit;
 use crate::handover::{Admitted, HandOver};
+use crate::peer_end::PeerEnd;
 
 /// A socket with its permit, and the bytes that were read from it and not used.
 pub(crate) struct Socket {
@@ -29,6 +30,7 @@ pub(crate) struct Socket {
     /// The kind of the listener that accepted it.
     pub(crate) listener: ListenerKind,
     pub(crate) permit: ConnectionPermit,
+    pub(crate) peer_end: PeerEnd,
 }
 
 /// If more bytes than this were read and not used, a peer that is not read is not read further.
@@ -92,17 +94,23 @@ impl Socket {
     }
 
     /// Waits until the peer closes its side or resets the connection. Bytes that the peer sends stay in the socket, and
-    /// a close after them is not noticed. With TLS, some of them are read, because they may be the `close_notify`.
+    /// a close after them is not noticed. With TLS, some of them are read, because they may be the `close_notify`. Then
+    /// the end of the stream is another close.
     ///
     /// Cancel safe.
     pub(crate) async fn peer(&mut self) -> PeerState {
-        let has_input = match &self.tls {
-            None => self.io.get_ref().has_input().await,
-            Some(_) if self.early.len() > MAX_EARLY => Ok(true),
-            Some(_) => self.fill().await.map(|count| count > 0),
+        let is_sealed = self.tls.is_some() && self.peer_end == PeerEnd::None;
+        let has_input = match self.peer_end {
+            PeerEnd::Stream => Ok(true),
+            _ if !is_sealed => self.io.get_ref().has_input().await,
+            _ if self.early.len() > MAX_EARLY => Ok(true),
+            _ => self.fill().await.map(|count| count > 0),
         };
         match has_input {
-            Ok(false) => PeerState::HalfClosed,
+            Ok(false) => {
+                self.peer_end = if is_sealed { PeerEnd::Notified } else { PeerEnd::Stream };
+                PeerState::HalfClosed
+            }
             Ok(true) => self.broken().await,
             Err(error) => self.gone(&error),
         }

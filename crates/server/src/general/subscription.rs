@@ -80,7 +80,7 @@ pub(crate) async fn serve(
     }
 }
 
-pub(super) fn begin(
+pub(crate) fn begin(
     subscriber: Subscriber,
     observer: Arc<dyn Observer>,
     config: &Config,
@@ -94,22 +94,16 @@ pub(super) fn begin(
 
 /// Writes events until the stream ends.
 async fn stream(mut socket: Socket, mut body: MountBody) -> io::Result<AfterResponse> {
-    let mut is_half_closed = false;
     loop {
-        let peer =
-            async { if is_half_closed { socket.broken().await } else { socket.peer().await } };
         let bytes = tokio::select! {
             frame = body.frame() => match frame {
                 Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
                 Some(Err(never)) => match never {},
                 None => return Ok(AfterResponse::Close(socket)),
             },
-            peer = peer => match peer {
+            peer = socket.peer() => match peer {
                 PeerState::Gone => return Ok(AfterResponse::Done),
-                PeerState::HalfClosed => {
-                    is_half_closed = true;
-                    body.heartbeat()
-                }
+                PeerState::HalfClosed => body.heartbeat(),
             },
         };
         socket.send(&bytes).await?;

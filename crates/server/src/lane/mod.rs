@@ -5,10 +5,10 @@
 //! new entries ─► FanOut::pass ─► Deliveries ─► sends ─► Connection::on_sent ─► Next ─► Lane::apply
 //! ```
 //!
-//! The parts return what happens next, and only `impl Lane` performs it. This file contains one turn of the lane: it
-//! reads the sockets that epoll reports, and runs the pass. `wakeups` handles everything else that wakes a connection,
-//! and `admission` adds and removes connections. All of them call `Lane::apply`, in `apply`, which performs each
-//! `Next`. `Connection` does no I/O, `FanOut` sends nothing, and `catch_up` returns bytes.
+//! The parts return what happens next, and only `impl Lane` performs it. This file contains one turn of the lane, and
+//! reads the sockets that epoll reports. `pass` sends new entries. `wakeups` handles everything else that wakes a
+//! connection, and `admission` adds and removes connections. All of them call `Lane::apply`, in `apply`, which performs
+//! each `Next`. `Connection` does no I/O, `FanOut` sends nothing, and `catch_up` returns bytes.
 //!
 //! A lane is itself a reader of the log. A client that has been sent everything is with the lane, and costs one send in
 //! a pass. A client whose socket is full has its own cursor, and nothing is copied for it.
@@ -27,6 +27,7 @@ mod group;
 mod input;
 mod next;
 mod output;
+mod pass;
 mod peer;
 mod pending;
 mod sender;
@@ -43,7 +44,6 @@ use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
 use std::future::poll_fn;
 use std::io;
-use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
@@ -68,6 +68,7 @@ use self::tls::Sealed;
 use crate::bound::Bound;
 use crate::handover::{HandOver, Turn};
 use crate::metrics::Metrics;
+use crate::peer_end::PeerEnd;
 use crate::serve_by::ServeBy;
 use crate::service::Service;
 use crate::shared::Shared;
@@ -303,7 +304,7 @@ impl Lane {
                     && let Some(peer) = self.peers.get_mut(key)
                     && peer.is_end_unread()
                 {
-                    let next = peer.connection.on_end(&self.status);
+                    let next = peer.connection.on_end(PeerEnd::Stream, &self.status);
                     self.apply(key, next);
                 }
                 if is_writable && let Some(peer) = self.peers.get_mut(key) {
@@ -352,7 +353,7 @@ impl Lane {
                     Ok(Some(0)) if tls.as_ref().is_some_and(|tls| !tls.is_ended()) => {
                         (Next::Remove, ReadOutcome::Stop)
                     }
-                    Ok(Some(0)) => (connection.on_end(status), ReadOutcome::Stop),
+                    Ok(Some(0)) => (connection.on_end(PeerEnd::Stream, status), ReadOutcome::Stop),
                     Ok(Some(_)) if peeks => (connection.on_peeked(), ReadOutcome::Stop),
                     Ok(Some(count)) => {
                         let bytes = &mut self.buffer[..count];
@@ -377,60 +378,5 @@ impl Lane {
         // A busy connection finishes its work before its further input is read.
         let is_busy = self.peers.get(key).is_none_or(|peer| peer.is_busy);
         if is_busy { ReadOutcome::Stop } else { outcome }
-    }
-
-    /// Sends the clients everything up to the head of the log.
-    fn run_pass(&mut self) {
-        let target = self.status.hub.log().head();
-        let mut deliveries = std::mem::take(&mut self.deliveries);
-        loop {
-            let head = self.status.hub.log().head();
-            // After the head is read, so that a client that was disconnected before a publish is not sent it.
-            self.end_disconnected();
-            let log = self.status.hub.log();
-            if !self.fan_out.pass(log, target, head, &mut self.peers, &mut deliveries) {
-                break;
-            }
-            self.status.position = self.fan_out.position();
-            self.send(&mut deliveries);
-            for &key in &deliveries.catching_up {
-                self.keep_busy(key);
-            }
-            deliveries.clear();
-        }
-        self.deliveries = deliveries;
-    }
-
-    /// Sends the encodings of a pass to their clients, performs what the connections return, and counts the deliveries.
-    fn send(&mut self, deliveries: &mut Deliveries) {
-        if self.has_tls {
-            self.send_sealed(deliveries);
-        } else {
-            self.send_plain(deliveries);
-        }
-        for encoding in &deliveries.encodings {
-            let group = self.fan_out.groups.get_mut(encoding.group);
-            group.delivered.inc_by(encoding.notifications * encoding.clients);
-        }
-    }
-
-    fn send_plain(&mut self, deliveries: &mut Deliveries) {
-        let mut sent = std::mem::take(&mut self.sent);
-        let sends = deliveries.sends.iter().map(|&(key, encoding)| {
-            (self.peers[key].socket.as_fd(), &deliveries.encodings[encoding].bytes[..])
-        });
-        self.sender.send(sends, |_, result| sent.push(result));
-        for (&(key, encoding), result) in deliveries.sends.iter().zip(sent.drain(..)) {
-            let encoding = &mut deliveries.encodings[encoding];
-            let connection = &mut self.peers[key].connection;
-            let next = connection.on_sent(&encoding.bytes, result, &self.status);
-            encoding.clients += u64::from(!matches!(next, Next::Remove | Next::CutOff));
-            match next {
-                // Nearly every delivery. There is nothing to drop, and the call that would find that costs 8 % of a pass.
-                Next::Idle => std::mem::forget(next),
-                next => self.apply(key, next),
-            }
-        }
-        self.sent = sent;
     }
 }

@@ -96,7 +96,7 @@ async fn a_subscriber_whose_session_has_ended_is_sent_a_goodbye_at_once() {
     let parts = request.body(()).unwrap().into_parts().0;
     let subscribe = SubscribeRequest::read("t", &parts).unwrap();
     let mount = Mount::new(hub.clone()).transport(Sse::default());
-    let mut subscriber = mount.accept(&parts, subscribe).await.unwrap();
+    let mut subscriber = mount.accept(&parts, subscribe, ListenerKind::Loopback).await.unwrap();
     subscriber.seat.set_session(std::sync::Arc::new(User));
     assert_eq!(hub.pool().disconnect(|_: &User| true), 1);
     {

@@ -9,15 +9,15 @@
 //! All other opened or sealed bytes are in buffers of the lane, so a quiet client has no buffer.
 
 use std::ops::Range;
-use std::os::fd::AsFd;
 
 use super::Lane;
 use super::client::SpareDecoder;
 use super::connection::Connection;
-use super::fan_out::Deliveries;
+use super::fan_out::Encoding;
 use super::next::Next;
 use super::peer::{self, Peer};
 use super::status::Status;
+use crate::peer_end::PeerEnd;
 use crate::tls::{Opened, Session};
 
 /// When the sealed bytes of a pass exceed this size, they are sent before more are sealed.
@@ -62,65 +62,47 @@ pub(super) fn on_records(
 #[derive(Debug, Default)]
 pub(super) struct Sealed {
     records: Vec<u8>,
-    /// The records of each send, in the order of the sends. Empty if a connection has no TLS.
-    ranges: Vec<Range<usize>>,
+    /// The records of each send, in order. Empty if the session could not seal, `None` if the connection has no TLS.
+    ranges: Vec<Option<Range<usize>>>,
+}
+
+impl Sealed {
+    fn iter(&self) -> impl Iterator<Item = Option<&[u8]>> + Clone {
+        self.ranges.iter().map(|range| range.clone().map(|range| &self.records[range]))
+    }
 }
 
 impl Lane {
     /// Sends the encodings of a pass to clients of which some use TLS.
-    pub(super) fn send_sealed(&mut self, deliveries: &mut Deliveries) {
+    pub(super) fn send_sealed(&mut self, sends: &[(usize, usize)], encodings: &mut [Encoding]) {
         let mut sealed = std::mem::take(&mut self.sealed);
-        let mut sent = std::mem::take(&mut self.sent);
-        let mut first = 0;
-        while first < deliveries.sends.len() {
-            self.seal(deliveries, first, &mut sealed);
-            let portion = first..first + sealed.ranges.len();
-            let sends = deliveries.sends[portion.clone()].iter().zip(&sealed.ranges);
-            let sends = sends.map(|(&(key, encoding), range)| {
-                let Peer { socket, tls, .. } = &self.peers[key];
-                let plain = &deliveries.encodings[encoding].bytes[..];
-                let records = &sealed.records[range.clone()];
-                (socket.as_fd(), if tls.is_some() { records } else { plain })
-            });
-            self.sender.send(sends, |_, result| sent.push(result));
-            for ((index, range), result) in portion.zip(&sealed.ranges).zip(sent.drain(..)) {
-                let (key, encoding) = deliveries.sends[index];
-                let encoding = &mut deliveries.encodings[encoding];
-                let Peer { tls, connection, .. } = &mut self.peers[key];
-                let next = match tls {
-                    None => connection.on_sent(&encoding.bytes, result, &self.status),
-                    Some(_) => connection.on_records_sent(
-                        &sealed.records[range.clone()],
-                        result,
-                        &self.status,
-                    ),
-                };
-                encoding.clients += u64::from(!matches!(next, Next::Remove | Next::CutOff));
-                self.apply(key, next);
-            }
-            first += sealed.ranges.len();
+        let mut unsent = sends;
+        while !unsent.is_empty() {
+            self.seal(unsent, encodings, &mut sealed);
+            let (portion, rest) = unsent.split_at(sealed.ranges.len());
+            self.send_each(portion, encodings, sealed.iter());
+            unsent = rest;
         }
         sealed.records.shrink_to(MAX_SEALED);
         self.sealed = sealed;
-        self.sent = sent;
     }
 
-    /// Seals sends from the one with the index `first` on, at least one and at most about [`MAX_SEALED`] bytes.
-    fn seal(&mut self, deliveries: &Deliveries, first: usize, sealed: &mut Sealed) {
+    /// Seals the first of these sends, at least one and at most about [`MAX_SEALED`] bytes.
+    fn seal(&mut self, sends: &[(usize, usize)], encodings: &[Encoding], sealed: &mut Sealed) {
         let Sealed { records, ranges } = sealed;
         records.clear();
         ranges.clear();
-        for &(key, encoding) in &deliveries.sends[first..] {
+        for &(key, encoding) in sends {
             if records.len() > MAX_SEALED {
                 return;
             }
-            let start = records.len();
-            if let Some(session) = &mut self.peers[key].tls
-                && let Err(error) = session.seal(&deliveries.encodings[encoding].bytes, records)
-            {
-                tracing::debug!(%error, "a TLS session cannot seal");
-            }
-            ranges.push(start..records.len());
+            ranges.push(self.peers[key].tls.as_mut().map(|session| {
+                let start = records.len();
+                if let Err(error) = session.seal(&encodings[encoding].bytes, records) {
+                    tracing::debug!(%error, "a TLS session cannot seal");
+                }
+                start..records.len()
+            }));
         }
     }
 
@@ -145,7 +127,7 @@ impl Lane {
         if let Some(Peer { tls: Some(session), connection, .. }) = self.peers.get_mut(key)
             && session.is_ended()
         {
-            let next = connection.on_end(&self.status);
+            let next = connection.on_end(PeerEnd::Notified, &self.status);
             if matches!(next, Next::Remove) {
                 self.notify_close(key);
             }

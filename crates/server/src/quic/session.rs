@@ -6,8 +6,8 @@ use std::time::Duration;
 use http::request::Parts;
 use http::{Method, Request, Version};
 use quinn::Incoming;
-use tidings_transport::mount::{Client, Subscriber};
-use tidings_transport::{ListenerKind, Rejection};
+use tidings_transport::Rejection;
+use tidings_transport::mount::Subscriber;
 use tidings_webtransport::Close;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
@@ -16,6 +16,7 @@ use web_transport_quinn::{SendStream, Session};
 use super::endpoint::Context;
 use super::inbound::inbound;
 use crate::connection_limit::ConnectionPermit;
+use crate::general::subscription;
 use crate::routes;
 
 /// How long a client has to acknowledge its goodbye, and then again to close the session.
@@ -51,13 +52,13 @@ pub(super) async fn serve(
     };
     drop(handshake);
     let _closed = ClosedOnDrop(request.conn().clone());
-    if let Err(error) = answer(request, &permit, &context).await {
+    if let Err(error) = respond(request, &permit, &context).await {
         tracing::debug!(%address, %error, "WebTransport session failed");
     }
 }
 
 /// Responds to the request of a session, and serves its client.
-async fn answer(
+async fn respond(
     request: web_transport_quinn::Request,
     permit: &ConnectionPermit,
     context: &Context,
@@ -99,17 +100,14 @@ fn parts(request: &web_transport_quinn::Request) -> Result<Parts, Rejection> {
         .into_parts()
         .0;
     parts.headers = request.headers.clone();
-    parts.extensions.insert(ListenerKind::Tls);
     Ok(parts)
 }
 
 /// Serves a client until it is gone, or was sent a goodbye.
 async fn converse(session: &Session, subscriber: Subscriber, context: &Context) {
-    let Subscriber { accepted, seat, interest, position, on_message, .. } = subscriber;
     let config = &context.shared.config;
-    let subscription = config.hub.read(seat, interest, position).with_goodbye_within(config.drain);
     let observer = Arc::new(context.shared.metrics.clone());
-    let client = Client::new(subscription, on_message, config.write_deadline, observer);
+    let (accepted, client) = subscription::begin(subscriber, observer, config);
     let Ok(Ok(mut output)) = timeout(config.write_deadline, session.open_uni()).await else {
         return;
     };

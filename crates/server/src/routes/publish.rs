@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::Response;
 use http::request::Parts;
-use tidings_transport::{PublishMany, PublishRequest, Rejection, published};
+use tidings_transport::{ListenerKind, PublishMany, PublishRequest, Rejection, published};
 
 use crate::shared::Shared;
 
@@ -14,10 +14,11 @@ use crate::shared::Shared;
 pub(super) async fn check(
     request: &Parts,
     topic: &str,
+    listener: ListenerKind,
     shared: &Shared,
 ) -> Result<PublishRequest, Rejection> {
     let publish = PublishRequest::read(topic, request)?;
-    shared.mount.check_publisher(request, &publish.topic).await?;
+    shared.mount.check_publisher(request, &publish.topic, listener).await?;
     Ok(publish)
 }
 
@@ -37,9 +38,13 @@ pub(super) async fn publish(
 ///
 /// # Errors
 /// Fails if the head is malformed or the page may not publish.
-pub(super) fn check_many(request: &Parts, shared: &Shared) -> Result<(), Rejection> {
+pub(super) fn check_many(
+    request: &Parts,
+    listener: ListenerKind,
+    shared: &Shared,
+) -> Result<(), Rejection> {
     PublishMany::check_head(request)?;
-    shared.mount.check_origin(request)
+    shared.mount.check_origin(request, listener)
 }
 
 /// Publishes the notifications of this body, and waits until they are stored.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use futures::future::LocalBoxFuture;
 use http::request::Parts;
-use http::{Method, Response, StatusCode, header};
+use http::{Method, Response, StatusCode};
 use tidings_transport::{Action, ListenerKind, Rejection, Shape, is_extended_connect};
 
 use super::redirect::redirect;
@@ -37,21 +37,13 @@ impl Service for Routes {
         let shared = self.0.clone();
         Box::pin(async move {
             let body = std::mem::take(&mut whole.body);
-            mark_secure(&mut whole.request, listener);
             let routed = respond(&whole.request, async || Ok(body), listener, &shared).await;
-            finish(routed, &whole.request, &shared)
+            finish(routed, &whole.request, listener, &shared)
         })
     }
 
     fn no_room(&self) -> Bytes {
         no_room(&self.0)
-    }
-}
-
-/// Adds the kind of the listener to a request of a page over TLS, for the check of its origin.
-pub(super) fn mark_secure(request: &mut Parts, listener: ListenerKind) {
-    if listener == ListenerKind::Tls && request.headers.contains_key(header::ORIGIN) {
-        request.extensions.insert(listener);
     }
 }
 
@@ -71,12 +63,12 @@ pub(super) async fn respond(
     if request.method == Method::POST {
         match resource {
             Resource::Topics(name) => {
-                let publish = publish::check(request, name, shared).await?;
+                let publish = publish::check(request, name, listener, shared).await?;
                 let payload = read().await?;
                 return publish::publish(publish, payload, shared).await.map(Routed::Response);
             }
             Resource::AllTopics => {
-                publish::check_many(request, shared)?;
+                publish::check_many(request, listener, shared)?;
                 let body = read().await?;
                 return publish::publish_many(request, &body, shared).await.map(Routed::Response);
             }
@@ -86,17 +78,21 @@ pub(super) async fn respond(
     read().await?;
     match resource {
         Resource::Unknown => Err(not_found()),
-        _ if cors::is_preflight(request, &shared.config) => {
+        _ if cors::is_preflight(request, listener, &shared.config) => {
             Ok(Routed::Response(cors::allow_preflight(request)))
         }
         Resource::Topics(name) => match request.method {
-            Method::GET => {
-                subscribe::subscribe(request, name, shared).await.map(Routed::Subscription)
-            }
+            Method::GET => subscribe::subscribe(request, name, listener, shared)
+                .await
+                .map(Routed::Subscription),
             Method::CONNECT if is_extended_connect(request) => {
-                subscribe::subscribe(request, name, shared).await.map(Routed::Subscription)
+                subscribe::subscribe(request, name, listener, shared)
+                    .await
+                    .map(Routed::Subscription)
             }
-            Method::HEAD => subscribe::head(request, name, shared).await.map(Routed::Response),
+            Method::HEAD => {
+                subscribe::head(request, name, listener, shared).await.map(Routed::Response)
+            }
             _ => Err(not_allowed(&request.method, "GET, HEAD, POST")),
         },
         Resource::AllTopics => Err(not_allowed(&request.method, "POST")),
@@ -160,11 +156,12 @@ pub(super) fn check_host(
 pub(super) fn finish(
     routed: Result<Routed, Rejection>,
     request: &Parts,
+    listener: ListenerKind,
     shared: &Shared,
 ) -> Routed {
     let routed = routed
         .unwrap_or_else(|rejection| Routed::Response(reject(Some(request), rejection, shared)));
-    let Some(origin) = cors::reader(request, &shared.config) else { return routed };
+    let Some(origin) = cors::reader(request, listener, &shared.config) else { return routed };
     let for_head = origin.clone();
     let open = |mut response: Response<Bytes>| {
         cors::open(response.headers_mut(), origin);

@@ -38,7 +38,8 @@ async fn try_open(
         return Err(too_many_connections());
     }
     let resource = Resource::of(request);
-    check_host(request, &resource, ListenerKind::Tls, shared)?;
+    let listener = ListenerKind::Tls;
+    check_host(request, &resource, listener, shared)?;
     let Resource::Topics(filters) = resource else { return Err(not_found()) };
-    mount.accept(request, SubscribeRequest::read(filters, request)?).await
+    mount.accept(request, SubscribeRequest::read(filters, request)?, listener).await
 }

@@ -8,7 +8,7 @@ use http_body::Body;
 use tidings_transport::{ListenerKind, read_payload};
 
 use super::rejections::too_many_connections;
-use super::route::{finish, mark_secure, respond};
+use super::route::{finish, respond};
 use crate::request::is_last;
 use crate::resource::is_probe;
 use crate::response::Routed;
@@ -39,8 +39,7 @@ pub(crate) async fn route_streamed<B>(
 where
     B: Body<Error: Into<BoxError>> + Unpin,
 {
-    let (mut request, mut body) = request.into_parts();
-    mark_secure(&mut request, listener);
+    let (request, mut body) = request.into_parts();
     let mut is_read = body.is_end_stream();
     let routing = async {
         if is_surplus && !is_probe(&request) {
@@ -54,7 +53,7 @@ where
         };
         respond(&request, read, listener, shared).await
     };
-    let routed = finish(routing.await, &request, shared);
+    let routed = finish(routing.await, &request, listener, shared);
     let is_last = is_last(&request) || !is_read || is_surplus;
     Streamed { routed, is_last, request }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::Response;
 use http::request::Parts;
 use tidings_transport::mount::Subscriber;
-use tidings_transport::{Rejection, SubscribeRequest};
+use tidings_transport::{ListenerKind, Rejection, SubscribeRequest};
 
 use crate::shared::Shared;
 
@@ -15,10 +15,11 @@ use crate::shared::Shared;
 pub(super) async fn subscribe(
     request: &Parts,
     filters: &str,
+    listener: ListenerKind,
     shared: &Shared,
 ) -> Result<Box<Subscriber>, Rejection> {
     let subscribe = SubscribeRequest::read(filters, request)?;
-    shared.mount.accept(request, subscribe).await
+    shared.mount.accept(request, subscribe, listener).await
 }
 
 /// The response to a `HEAD`, which is the head of the response to a `GET`. It takes no seat and is not held.
@@ -28,8 +29,9 @@ pub(super) async fn subscribe(
 pub(super) async fn head(
     request: &Parts,
     filters: &str,
+    listener: ListenerKind,
     shared: &Shared,
 ) -> Result<Response<Bytes>, Rejection> {
     let subscribe = SubscribeRequest::read(filters, request)?;
-    Ok(shared.mount.head(request, &subscribe).await?.map(|()| Bytes::new()))
+    Ok(shared.mount.head(request, &subscribe, listener).await?.map(|()| Bytes::new()))
 }

@@ -139,6 +139,7 @@ impl Inner {
                 // Early data is off, so there is nothing else.
                 Ok(_) => return Ok(used),
                 Err(error) => {
+                    // Taken even if it is not sent. Otherwise `close` would send it after the response.
                     let alert = self.connection.process_tls_records(&mut []).state;
                     if is_http(&error, incoming) {
                         opened.records.extend_from_slice(PLAIN_HTTP);
@@ -328,9 +329,12 @@ mod tests {
             pair.session.open(&mut bytes.to_vec(), &mut pair.opened).unwrap_err();
             pair.opened.records.clone()
         };
-        let answer = String::from_utf8(open(&mut pair, b"GET / HTTP/1.1\r\n\r\n")).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let response = String::from_utf8(open(&mut pair, b"GET / HTTP/1.1\r\n\r\n")).unwrap();
+        let (head, body) = response.split_once("\r\n\r\n").unwrap();
         assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())), "{head}");
+        let mut records = Vec::new();
+        pair.session.close(&mut records);
+        assert_eq!(records, b"", "no alert follows the response");
         let mut pair = Pair::new(usize::MAX);
         // A fatal alert (RFC 8446, section 6).
         assert_eq!(open(&mut pair, b"\x16\x03\x01\x00\x04\x01\0\0\0")[..1], [21]);

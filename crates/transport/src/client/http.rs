@@ -7,33 +7,31 @@
 mod body;
 mod http1;
 mod http2;
+mod rejection;
+mod upgrade;
 
 use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use http::response::Parts;
 use http::uri::{Authority, Scheme};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Request, Response, header};
 use http_body::Body as _;
 use http_body_util::Full;
 use tokio::time::timeout;
 use url::Url;
 
-use super::{ClientError, Stream, Target, TimeLimits, connect, shown, socket};
+use super::{ClientError, Target, TimeLimits, shown, socket};
 use crate::publish::is_media;
 use http1::Http1;
 use http2::Http2;
 
 pub use body::Body;
+pub use upgrade::Upgraded;
 
 /// The limit of the head of a response, in bytes. For HTTP/1.1, it is also the size of the read buffer.
 const MAX_HEAD: usize = 16 * 1024;
-/// The most that is read of the body of a rejection, in bytes.
-const MAX_REJECTION: usize = 64 * 1024;
-/// How long the body of a rejection is waited for.
-const REJECTION_LIMIT: Duration = Duration::from_secs(5);
 /// The slowest upload that is waited for, in bytes per second. The time for it is added to the time limit for the head
 /// of the response, so that a slow connection is not taken for a dead server.
 const SLOWEST_UPLOAD: u64 = 16 * 1024;
@@ -76,17 +74,6 @@ impl SendError {
         let error = ClientError::Broken("the server closed it, connect again".to_owned());
         Self { error, unsent: Some(Box::new(request)) }
     }
-}
-
-/// A connection that was upgraded from HTTP to another protocol.
-#[derive(Debug)]
-pub struct Upgraded {
-    /// The head of the `101`.
-    pub head: Response<()>,
-    /// The connection.
-    pub stream: Stream,
-    /// The bytes that have already been read after the head.
-    pub read: Bytes,
 }
 
 /// Returns a `GET` for the resource of `url`, in origin form (RFC 9112, section 3.2.1).
@@ -183,18 +170,6 @@ impl Http {
         self.accepted(response).await.map_err(|error| SendError { error, unsent: None })
     }
 
-    pub(super) fn rejected(&self, head: &Parts, body: &[u8]) -> ClientError {
-        ClientError::rejected(head, body, &self.headers, &self.url)
-    }
-
-    /// The response if its status is `200`, otherwise the error that it stands for.
-    async fn accepted(&mut self, response: Response<Body>) -> Result<Response<Body>, ClientError> {
-        match response.status() {
-            StatusCode::OK => Ok(response),
-            _ => Err(self.rejection(response).await),
-        }
-    }
-
     /// Polls the connection once, and returns `true` if it is still open, so that a request can be sent on it.
     pub async fn check_open(&mut self) -> bool {
         match &mut self.protocol {
@@ -209,37 +184,6 @@ impl Http {
             Protocol::Http1(http) => http.close(),
             Protocol::Http2(http) => http.close(),
         }
-    }
-
-    /// Connects by HTTP/1.1, sends a request to upgrade to another protocol (RFC 9110, section 7.8), and waits for the
-    /// `101`. HTTP/2 has no such upgrade.
-    ///
-    /// # Errors
-    /// Any error of [`connect`](super::connect) and [`send`](Self::send). Any status except `101` is
-    /// [`ClientError::Rejected`], even `200`.
-    pub async fn upgrade(
-        target: &Target,
-        request: Request<Full<Bytes>>,
-    ) -> Result<Upgraded, ClientError> {
-        let (headers, _) = headers_and_authority(target)?;
-        let http = Http1::new(connect(target).await?).await?;
-        let (url, limits) = (target.url.clone(), target.options.limits);
-        let mut http = Self { protocol: Protocol::Http1(Box::new(http)), url, headers, limits };
-        let response = http.exchange(request, Duration::ZERO).await;
-        let response = response.map_err(|failed| failed.error)?;
-        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Err(http.rejection(response).await);
-        }
-        let Protocol::Http1(http) = http.protocol else {
-            let problem = "HTTP/2 has no 101".to_owned();
-            return Err(ClientError::Protocol { transport: "HTTP", problem });
-        };
-        let parts = http.leave_http().await?;
-        Ok(Upgraded {
-            head: response.map(drop),
-            stream: parts.io.into_inner(),
-            read: parts.read_buf,
-        })
     }
 
     /// Sends a request and waits for the head of its response, within the time limit.
@@ -270,14 +214,6 @@ impl Http {
             Protocol::Http1(http) => http.exchange(request).await,
             Protocol::Http2(http) => http.exchange(request).await,
         }
-    }
-
-    async fn rejection(&mut self, response: Response<Body>) -> ClientError {
-        let (head, body) = response.into_parts();
-        let body = timeout(REJECTION_LIMIT, self.whole(body, MAX_REJECTION)).await;
-        // If the body does not arrive, the status alone is more useful to the caller than the reason for that.
-        let body = body.ok().and_then(Result::ok).unwrap_or_default();
-        self.rejected(&head, &body)
     }
 }
 
@@ -339,27 +275,6 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_rejection_has_the_servers_message_and_retry_after() {
-        let error = get(&[&[&[
-            "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 59\r\n\r\n",
-            "{\"error\":{\"code\":\"full\",\"message\":\"come back a bit later\"}}",
-        ]]])
-        .await
-        .unwrap_err();
-        assert!(error.to_string().ends_with("503 Service Unavailable: come back a bit later"));
-        assert_eq!(error.retry_after(), Some(Duration::from_secs(5)));
-        assert!(!error.is_final());
-    }
-
-    #[tokio::test]
-    async fn a_rejection_with_an_incomplete_body_is_still_that_rejection() {
-        let error = get(&[&[&["HTTP/1.1 403 Forbidden\r\nContent-Length: 9\r\n\r\ncut"]]])
-            .await
-            .unwrap_err();
-        assert!(error.to_string().ends_with("403 Forbidden: no reason given"), "{error}");
-    }
-
-    #[tokio::test]
     async fn a_server_that_is_silent_within_a_response_times_out() {
         const HEAD: &str = "the head of a response";
         const REST: &str = "the rest of a response";
@@ -382,24 +297,6 @@ mod tests {
             assert!(!http.check_open().await, "late bytes would be read as the next response");
             server.abort();
         }
-    }
-
-    #[tokio::test]
-    async fn a_rejection_whose_body_does_not_arrive_is_still_that_rejection() {
-        let (target, server) = mute("HTTP/1.1 503 Busy\r\nContent-Length: 9\r\n\r\nhalf").await;
-        let mut http = Http::connect(&target).await.unwrap();
-        let error = http.send(request(&target.url).unwrap()).await.unwrap_err();
-        assert!(error.to_string().contains("503"), "{error}");
-        server.abort();
-    }
-
-    #[tokio::test]
-    async fn an_upgrade_without_a_response_times_out() {
-        let (target, server) =
-            mute("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n").await;
-        let error = Http::upgrade(&target, request(&target.url).unwrap()).await.unwrap_err();
-        assert!(matches!(error, ClientError::TimedOut { .. }), "{error}");
-        server.abort();
     }
 
     #[tokio::test]
@@ -428,20 +325,6 @@ mod tests {
         assert!(!format!("{error:?} {http:?} {target:?}").contains("s3cret"));
         let sent = &requests.await.unwrap()[0];
         assert!(sent.contains("authorization: Bearer s3cret-token\r\n"), "{sent}");
-    }
-
-    #[tokio::test]
-    async fn a_redirect_is_named_and_not_followed() {
-        let (target, _) = server(&[&[&[
-            "HTTP/1.1 302 Found\r\nLocation: http://other.example/a?access_token=s3cret\r\n\
-             Content-Length: 0\r\n\r\n",
-        ]]])
-        .await;
-        let mut http = Http::connect(&target).await.unwrap();
-        let error = http.send(request(&target.url).unwrap()).await.unwrap_err();
-        let words = "connect to http://other.example/a?access_token=***";
-        assert!(error.to_string().ends_with(words), "{error}");
-        assert!(error.is_final());
     }
 
     #[tokio::test]

@@ -147,7 +147,9 @@ impl Mount {
     }
 
     /// Sets which web pages may connect and publish. Default: pages of the same host. A mount adds no CORS headers. For
-    /// pages of other hosts, the application also needs a layer that adds them.
+    /// pages of other hosts, the application also needs a layer that adds them. At a listener with TLS it should add
+    /// [`ListenerKind::Tls`](crate::ListenerKind::Tls) to the extensions of each request, so that a page of `http` is
+    /// another origin.
     pub fn origins(self, origins: Origins) -> Self {
         self.with(|settings| settings.origins = origins)
     }

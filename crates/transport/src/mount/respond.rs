@@ -14,8 +14,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{BoxError, Mount, MountBody, Observer, Subscriber, answer, conversation};
 use crate::{
-    ConnectProtocol, Encoder, Inbound, OnMessage, PublishMany, PublishRequest, Rejection, Shape,
-    SubscribeRequest, choose, last_segment, published, read_payload,
+    ConnectProtocol, Encoder, Inbound, ListenerKind, OnMessage, PublishMany, PublishRequest,
+    Rejection, Shape, SubscribeRequest, choose, last_segment, published, read_payload,
 };
 
 /// A client that has been accepted and has a seat.
@@ -105,9 +105,10 @@ impl Mount {
         filters: Filters,
     ) -> Result<Accepting, Rejection> {
         let subscribe = SubscribeRequest::new(filters, request)?;
+        let listener = ListenerKind::of(request);
         Ok(match request.method {
-            Method::HEAD => Accepting::Head(self.head(request, &subscribe).await?),
-            _ => Accepting::Subscriber(self.accept(request, subscribe).await?),
+            Method::HEAD => Accepting::Head(self.head(request, &subscribe, listener).await?),
+            _ => Accepting::Subscriber(self.accept(request, subscribe, listener).await?),
         })
     }
 
@@ -200,7 +201,7 @@ impl Mount {
             return Err(Rejection::method_not_allowed(&request.method, "POST"));
         }
         PublishMany::check_head(request)?;
-        self.check_origin(request)?;
+        self.check_origin(request, ListenerKind::of(request))?;
         let (hub, deadline) = (&self.0.hub, self.0.body_deadline);
         let body = read_payload(&mut Box::pin(body), hub.max_payload(), deadline).await?;
         let many = PublishMany::parse(&body, hub.max_payload())?;
@@ -218,7 +219,7 @@ impl Mount {
         B: Body<Error: Into<BoxError>>,
     {
         let publish = PublishRequest::new(topic, request)?;
-        self.check_publisher(request, &publish.topic).await?;
+        self.check_publisher(request, &publish.topic, ListenerKind::of(request)).await?;
         let (hub, deadline) = (&self.0.hub, self.0.body_deadline);
         let payload = read_payload(&mut Box::pin(body), hub.max_payload(), deadline).await?;
         Ok(published(publish.publish(payload, hub)?.await?))

@@ -7,7 +7,10 @@ use http::{Method, Response, StatusCode};
 use tidings_core::{Interest, Position, Seat, Session, Topic};
 
 use super::{Client, Mount};
-use crate::{Accepted, Action, OnMessage, PublishMany, Rejection, Shape, SubscribeRequest, choose};
+use crate::{
+    Accepted, Action, ListenerKind, OnMessage, PublishMany, Rejection, Shape, SubscribeRequest,
+    choose,
+};
 
 /// A subscriber that was accepted and is not served yet.
 #[derive(Debug)]
@@ -26,7 +29,7 @@ pub struct Subscriber {
 }
 
 impl Mount {
-    /// Accepts a request to subscribe, and takes a seat.
+    /// Accepts a request to subscribe that arrived at a listener of this kind, and takes a seat.
     ///
     /// Cancel safe: dropping the future frees the seat.
     ///
@@ -37,13 +40,15 @@ impl Mount {
         &self,
         request: &Parts,
         mut subscribe: SubscribeRequest,
+        listener: ListenerKind,
     ) -> Result<Box<Subscriber>, Rejection> {
         let settings = &*self.0;
         if subscribe.position == Position::Latest {
             // The answer to a poll may hold only a part of the snapshot. Then the cursor in the answer names the rest.
             subscribe.position = Position::Snapshot(settings.hub.log().snapshot());
         }
-        let (session, name, accepted) = self.check_subscriber(request, &subscribe).await?;
+        let (session, name, accepted) =
+            self.check_subscriber(request, &subscribe, listener).await?;
         // Set at once, so that `ClientPool::disconnect` finds the session from now on.
         let mut seat = settings.hub.join_with(name, &subscribe.filters)?;
         if let Some(session) = session {
@@ -77,8 +82,9 @@ impl Mount {
         &self,
         request: &Parts,
         subscribe: &SubscribeRequest,
+        listener: ListenerKind,
     ) -> Result<Response<()>, Rejection> {
-        let (_, _, accepted) = self.check_subscriber(request, subscribe).await?;
+        let (_, _, accepted) = self.check_subscriber(request, subscribe, listener).await?;
         Ok(accepted.response(()))
     }
 
@@ -89,10 +95,11 @@ impl Mount {
         &self,
         request: &Parts,
         subscribe: &SubscribeRequest,
+        listener: ListenerKind,
     ) -> Result<(Option<Arc<dyn Session>>, &'static str, Accepted), Rejection> {
         let settings = &*self.0;
         // A foreign page cannot read the response, but it would take a seat.
-        settings.origins.check(request)?;
+        settings.origins.check(request, listener)?;
         let may = Action::Subscribe(&subscribe.filters);
         let session = settings.authorizer.authorize(request, may).await?;
         let transport = choose(&settings.transports, request)?;
@@ -109,9 +116,14 @@ impl Mount {
     ///
     /// # Errors
     /// Fails with the rejection to send if they may not.
-    pub async fn check_publisher(&self, request: &Parts, topic: &Topic) -> Result<(), Rejection> {
+    pub async fn check_publisher(
+        &self,
+        request: &Parts,
+        topic: &Topic,
+        listener: ListenerKind,
+    ) -> Result<(), Rejection> {
         // A browser lets any page send a POST to any host without a preflight. Only this check keeps foreign pages out.
-        self.0.origins.check(request)?;
+        self.0.origins.check(request, listener)?;
         self.0.authorizer.authorize(request, Action::Publish(topic)).await?;
         Ok(())
     }
@@ -121,8 +133,8 @@ impl Mount {
     ///
     /// # Errors
     /// Fails with the rejection to send if the page may not publish.
-    pub fn check_origin(&self, request: &Parts) -> Result<(), Rejection> {
-        self.0.origins.check(request)
+    pub fn check_origin(&self, request: &Parts, listener: ListenerKind) -> Result<(), Rejection> {
+        self.0.origins.check(request, listener)
     }
 
     /// Checks that the client that sends this request may publish to each of these topics.

@@ -34,7 +34,7 @@ pub(super) async fn serve(
     let (request, incoming) = request.into_parts();
     let observer = Arc::new(ConnectionObserver::new(shared.metrics.clone()));
     let stream = Stream { incoming, respond: RefCell::new(respond), observer, shared };
-    if let Err(error) = stream.answer(request, peer).await {
+    if let Err(error) = stream.respond(request, peer).await {
         tracing::debug!(%error, "HTTP/2 stream failed");
     }
 }
@@ -54,23 +54,23 @@ impl Stream<'_> {
     ///
     /// # Errors
     /// Fails if the stream or its connection breaks, or the peer reads nothing for the write deadline.
-    async fn answer(mut self, mut request: Parts, peer: Peer) -> io::Result<()> {
+    async fn respond(mut self, mut request: Parts, peer: Peer) -> io::Result<()> {
         let (routed, method) = match head::check(&mut request) {
             Ok(()) => {
                 let body = Incoming::new(&mut self.incoming, &request, &self.respond);
                 let request = Request::from_parts(request, body);
                 // Boxed, so that a subscriber does not keep its memory.
-                let answered = Box::pin(routes::route_streamed(
+                let routing = Box::pin(routes::route_streamed(
                     request,
                     peer.is_surplus,
                     peer.listener,
                     self.shared,
                 ));
-                let answered = tokio::select! {
-                    answered = answered => answered,
+                let streamed = tokio::select! {
+                    streamed = routing => streamed,
                     () = reset(&self.respond) => return Ok(()),
                 };
-                let Streamed { routed, request, .. } = answered;
+                let Streamed { routed, request, .. } = streamed;
                 (routed, request.method)
             }
             Err(rejection) => {

@@ -7,12 +7,16 @@ use crate::lane::client::{LastFrame, Standing};
 use crate::lane::next::Next;
 use crate::lane::status::Status;
 use crate::lane::timeout::{ECHO, REPLAY_PATIENCE, Timeout};
+use crate::peer_end::PeerEnd;
 
 impl Connection {
     /// Handles a peer that has closed its side. It may still read (RFC 9112, section 9.6), so its last request is
     /// answered and its client is still served: a poll until it is answered, other clients until a write fails. If the
     /// peer is gone, only a write shows that. So a stream is sent a heartbeat now, and a poll the head of its answer.
-    pub(in crate::lane) fn on_end(&mut self, status: &Status) -> Next {
+    ///
+    /// With TLS this is called for the `close_notify`, at which the peer may still be there, and again for the end of
+    /// the stream.
+    pub(in crate::lane) fn on_end(&mut self, end: PeerEnd, status: &Status) -> Next {
         let is_writing_last = matches!(self.stage, Stage::Answering(_) | Stage::Closing(_))
             && !self.output.is_empty();
         let takes_input = matches!(self.stage, Stage::Requests | Stage::Serving(_));
@@ -27,16 +31,24 @@ impl Connection {
             return Next::Remove;
         }
         self.is_last = true;
-        if std::mem::replace(&mut self.is_half_closed, true) {
+        if self.peer_end >= end {
             return Next::Idle;
         }
-        if self.awaits_answer() { Next::OpenAnswer } else { self.heartbeat(status) }
+        match std::mem::replace(&mut self.peer_end, end) {
+            _ if self.awaits_answer() => Next::OpenAnswer,
+            PeerEnd::None => self.heartbeat(status),
+            _ => self.probe(status),
+        }
+    }
+
+    fn is_half_closed(&self) -> bool {
+        self.peer_end != PeerEnd::None
     }
 
     /// Handles a reset of the connection by the peer. Ends the connection if no read would return the error, because
     /// the peer had closed its side before or because the connection is not read now.
     pub(in crate::lane) fn on_reset(&self) -> Next {
-        if self.is_half_closed || self.is_handling() { Next::Remove } else { Next::Idle }
+        if self.is_half_closed() || self.is_handling() { Next::Remove } else { Next::Idle }
     }
 
     /// Handles the expiry of the timer.
@@ -140,7 +152,7 @@ impl Connection {
         // Otherwise the buffered input would keep the connection busy in every turn.
         self.input.take();
         // Nothing more comes from a peer that has closed its side.
-        if self.is_half_closed {
+        if self.is_half_closed() {
             return Next::Remove;
         }
         self.timeout = Some(Timeout::Linger);

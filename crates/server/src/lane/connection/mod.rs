@@ -18,6 +18,7 @@
 mod ending;
 mod sealed;
 mod serve;
+mod stage;
 #[cfg(test)]
 mod tests;
 
@@ -26,9 +27,10 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use http::Response;
+use tidings_core::SeatId;
 use tidings_core::driver::Cursor;
-use tidings_core::{Seat, SeatId};
 
+use self::stage::Stage;
 use super::client::{Client, SpareDecoder, Standing};
 use super::input::Input;
 use super::next::Next;
@@ -36,6 +38,7 @@ use super::output::{Output, Progress};
 use super::pending::Pending;
 use super::status::Status;
 use super::timeout::Timeout;
+use crate::peer_end::PeerEnd;
 use crate::request::{self, Whole, is_last};
 use crate::{resource, response};
 
@@ -54,22 +57,7 @@ pub(super) struct Connection {
     is_surplus: bool,
     /// Whether the connection ends with the current response.
     is_last: bool,
-    /// Whether the peer has closed its side. It may still read.
-    is_half_closed: bool,
-}
-
-/// The stage of a connection. The seat is that of a client that is no longer served.
-enum Stage {
-    /// The connection is read for its next request.
-    Requests,
-    /// This client is served.
-    Serving(Client),
-    /// The answer to a poll is encoded or written. The seat is freed once the rest of the answer is short.
-    Answering(Option<Seat>),
-    /// The last bytes are written. Then this side is closed.
-    Closing(Option<Seat>),
-    /// This side is closed, and the peer has not closed its side yet.
-    Lingering(Option<Seat>),
+    peer_end: PeerEnd,
 }
 
 /// What is read next from a connection.
@@ -113,7 +101,7 @@ impl Connection {
             timeout: None,
             is_surplus,
             is_last: false,
-            is_half_closed: false,
+            peer_end: PeerEnd::None,
         }
     }
 
@@ -317,12 +305,25 @@ impl Connection {
         sent: io::Result<usize>,
         status: &Status,
     ) -> Next {
+        self.after_send(bytes.len(), sent, status, |output, sent| {
+            output.append(bytes.slice(sent..));
+        })
+    }
+
+    /// Handles the result of sending `length` bytes in a pass. `keep` appends those after the given number of bytes.
+    fn after_send(
+        &mut self,
+        length: usize,
+        sent: io::Result<usize>,
+        status: &Status,
+        keep: impl FnOnce(&mut Output, usize),
+    ) -> Next {
         let sent = match sent_count(sent) {
             Ok(sent) => sent,
             Err(error) => return Next::after(&error),
         };
-        if sent < bytes.len() {
-            self.output.append(bytes.slice(sent..));
+        if sent < length {
+            keep(&mut self.output, sent);
         } else if matches!(self.stage, Stage::Serving(_)) {
             return Next::Idle;
         }
@@ -364,45 +365,6 @@ impl Connection {
         }
         self.input.has_unread = false;
         Next::Yield
-    }
-
-    /// Takes the seat of a poll whose answer is encoded.
-    pub(super) fn release(&mut self) -> Option<Seat> {
-        if let Stage::Answering(seat) = &mut self.stage { seat.take() } else { None }
-    }
-
-    /// Enters a stage in which the client is no longer served, and keeps the client's seat there. A handler of the
-    /// client's message is dropped. A publish without a handler continues while the connection exists.
-    fn enter(&mut self, stage: fn(Option<Seat>) -> Stage) {
-        if self.is_handling() {
-            self.pending = None;
-        }
-        self.stage = stage(match std::mem::replace(&mut self.stage, Stage::Requests) {
-            Stage::Requests => None,
-            Stage::Serving(client) => Some(client.seat),
-            Stage::Answering(seat) | Stage::Closing(seat) | Stage::Lingering(seat) => seat,
-        });
-    }
-
-    /// Returns `true` if nothing is read until a response is sent, or until the input of the client is handled.
-    pub(super) fn is_paused(&self) -> bool {
-        match &self.stage {
-            Stage::Requests => self.pending.is_some(),
-            Stage::Serving(client) => {
-                client.is_poll() || self.pending.is_some() || client.has_inbound()
-            }
-            Stage::Answering(_) => true,
-            Stage::Closing(_) | Stage::Lingering(_) => false,
-        }
-    }
-
-    /// Whether the client is a poll whose answer is not sent completely yet.
-    fn awaits_answer(&self) -> bool {
-        match &self.stage {
-            Stage::Serving(client) => client.is_poll(),
-            Stage::Answering(_) => true,
-            Stage::Requests | Stage::Closing(_) | Stage::Lingering(_) => false,
-        }
     }
 }
 

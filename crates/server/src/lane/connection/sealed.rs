@@ -4,7 +4,7 @@ use std::io;
 
 use bytes::Bytes;
 
-use super::{Connection, Stage, sent_count};
+use super::{Connection, Stage};
 use crate::lane::next::Next;
 use crate::lane::status::Status;
 use crate::lane::timeout::Timeout;
@@ -53,15 +53,8 @@ impl Connection {
         if records.is_empty() {
             return Next::Remove;
         }
-        let sent = match sent_count(sent) {
-            Ok(sent) => sent,
-            Err(error) => return Next::after(&error),
-        };
-        if sent < records.len() {
-            self.append_records(&records[sent..]);
-        } else if matches!(self.stage, Stage::Serving(_)) {
-            return Next::Idle;
-        }
-        self.advance(status)
+        self.after_send(records.len(), sent, status, |output, sent| {
+            output.append_sealed(Bytes::copy_from_slice(&records[sent..]));
+        })
     }
 }

@@ -237,6 +237,12 @@ impl Connection {
         if client.seat.expires_at().is_some() && !self.output.is_stalled() {
             self.timeout = Some(Timeout::Quiet);
         }
+        self.probe(status)
+    }
+
+    /// Sends a heartbeat to which no answer is expected.
+    pub(super) fn probe(&mut self, status: &Status) -> Next {
+        let Stage::Serving(client) = &mut self.stage else { return Next::Idle };
         // A client that catches up needs no heartbeat, because it is sent notifications.
         client.rearm_if_reached(status.position);
         if matches!(client.standing, Standing::Own(_)) && client.fetching.is_none() {

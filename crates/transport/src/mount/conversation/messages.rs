@@ -6,14 +6,11 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use futures::{Stream, StreamExt};
-use tidings_core::{Event, Reason};
+use tidings_core::Reason;
 use tokio::io::AsyncWrite;
 
-use super::last::send_up_to;
-use super::output::Output;
-use super::{batch, observe, opening};
+use super::state::Conversation;
 use crate::mount::Client;
-use crate::mount::pending_message::PendingMessage;
 use crate::{Encoder, Inbound};
 
 /// Serves a client until it was sent a goodbye: see [`Client::converse_in_messages`].
@@ -27,58 +24,30 @@ where
     W: AsyncWrite + Unpin,
     M: Stream<Item = Inbound>,
 {
-    let Client { mut subscription, on_message, write_deadline, observer } = client;
-    let mut output = Output { writer, write_deadline };
     let mut messages = pin!(messages.fuse());
-    let mut pending = PendingMessage::default();
-    // The position in the log of the last message that the client has published.
-    let mut published = subscription.position();
-
-    output.write(opening(&*encoder, &subscription)).await?;
-    let last = loop {
-        if let Some(handled) = pending.take() {
-            published = handled.published.unwrap_or(published);
-            match handled.outcome {
-                Ok(Some(reply)) => output.write(encoder.reply(&reply).unwrap_or_default()).await?,
-                Ok(None) => {}
-                Err(reason) => break reason,
-            }
+    let mut conversation = Conversation::begin(writer, client, encoder).await?;
+    let reason = loop {
+        if let Some(reason) = conversation.reply().await? {
+            break reason;
         }
+        let is_pending = !conversation.pending.is_empty();
         tokio::select! {
-            () = poll_fn(|context| pending.poll(context)), if !pending.is_empty() => {}
-            event = subscription.next() => {
-                let events = batch(event, &mut subscription);
-                let bytes = encoder.encode(&events, subscription.position());
-                pending.alongside(output.write(bytes)).await?;
-                // After the write, so that a goodbye that the client does not read is not counted.
-                observe(&*observer, &subscription, &events);
-                match events.last() {
-                    Some(Event::Goodbye(reason)) => return Ok(*reason),
-                    Some(_) => {}
-                    None => return Ok(Reason::Normal),
+            () = poll_fn(|context| conversation.pending.poll(context)), if is_pending => {}
+            event = conversation.subscription.next() => {
+                if let Some(reason) = conversation.send(event).await? {
+                    return Ok(reason);
                 }
             }
             // One message at a time, in their order.
-            Some(next) = messages.next(), if pending.is_empty() => match next {
-                Inbound::Message(message) => {
-                    let (hub, seat) = (subscription.hub(), subscription.seat());
-                    let filters = subscription.filters();
-                    pending.begin(on_message.handle(hub, seat, filters, message));
-                }
-                Inbound::Reply(bytes) => output.write(bytes).await?,
+            Some(next) = messages.next(), if !is_pending => match next {
+                Inbound::Message(message) => conversation.handle(message),
+                Inbound::Reply(bytes) => conversation.output.write(bytes).await?,
                 Inbound::Closed(_) => break Reason::Normal,
                 Inbound::Fault(reason) => break reason,
             },
         }
     };
-    let ended = send_up_to(published, &mut subscription, &mut output, &*encoder, &*observer);
-    if let Some(reason) = ended.await? {
-        return Ok(reason);
-    }
-    let goodbye = [Event::Goodbye(last)];
-    output.write(encoder.encode(&goodbye, subscription.position())).await?;
-    observe(&*observer, &subscription, &goodbye);
-    Ok(last)
+    conversation.end(reason).await
 }
 
 #[cfg(test)]

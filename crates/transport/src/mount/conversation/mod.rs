@@ -4,6 +4,7 @@
 mod last;
 mod messages;
 mod output;
+mod state;
 #[cfg(test)]
 mod tests;
 
@@ -16,15 +17,12 @@ use bytes::Bytes;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tidings_core::driver::{Beat, Pulse};
-use tidings_core::{Event, Reason, Subscription};
+use tidings_core::{Event, Reason};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::time::{Instant, sleep_until, timeout};
 
 pub(super) use self::messages::run_in_messages;
-use self::output::Output;
-use super::body::{batch, is_goodbye, opening};
-use super::observer::observe;
-use super::pending_message::PendingMessage;
+use self::state::Conversation;
 use super::{Client, Observer};
 use crate::{Encoder, Inbound};
 
@@ -93,43 +91,27 @@ async fn run<T>(io: T, client: Client, encoder: Arc<dyn Encoder>) -> std::io::Re
 where
     T: AsyncRead + AsyncWrite,
 {
-    let Client { mut subscription, on_message, write_deadline, observer } = client;
     let (mut reader, writer) = tokio::io::split(io);
-    let mut output = Output { writer, write_deadline };
-    let policy = subscription.hub().heartbeat();
     let mut decoder = encoder.decoder();
-    let (mut pulse, mut pending) = (Pulse::default(), PendingMessage::default());
+    let mut conversation = Conversation::begin(writer, client, encoder).await?;
+    let policy = conversation.subscription.hub().heartbeat();
+    let mut pulse = Pulse::default();
     // The decoded messages of the client, and how many bytes of the buffer are not decoded yet.
     let (mut inbound, mut decoded, mut held) = (VecDeque::new(), Vec::new(), 0);
-    let heartbeat = |subscription: &Subscription| {
-        encoder.encode(&[subscription.heartbeat()], subscription.position())
-    };
     // Whether the client has closed its side, and when to send it the second heartbeat.
     let (mut is_half_closed, mut look) = (false, None);
-    // The position in the log of the last message that the client has published.
-    let mut published = subscription.position();
     let mut buffer = vec![0; READ_BUFFER];
 
-    output.write(opening(&*encoder, &subscription)).await?;
     let last = loop {
-        // Input is handled in its order, so what follows a message waits until the message is handled.
-        if let Some(handled) = pending.take() {
-            published = handled.published.unwrap_or(published);
-            match handled.outcome {
-                Ok(Some(reply)) => output.write(encoder.reply(&reply).unwrap_or_default()).await?,
-                Ok(None) => {}
-                Err(reason) => break Some(Last::Goodbye(reason)),
-            }
+        if let Some(reason) = conversation.reply().await? {
+            break Some(Last::Goodbye(reason));
         }
-        if pending.is_empty() {
+        // Input is handled in its order, so what follows a message waits until the message is handled.
+        if conversation.pending.is_empty() {
             if let Some(next) = inbound.pop_front() {
                 match next {
-                    Inbound::Message(message) => {
-                        let (hub, seat) = (subscription.hub(), subscription.seat());
-                        let filters = subscription.filters();
-                        pending.begin(on_message.handle(hub, seat, filters, message));
-                    }
-                    Inbound::Reply(bytes) => output.write(bytes).await?,
+                    Inbound::Message(message) => conversation.handle(message),
+                    Inbound::Reply(bytes) => conversation.output.write(bytes).await?,
                     Inbound::Closed(bytes) => break Some(Last::Reply(bytes)),
                     Inbound::Fault(reason) => break Some(Last::Goodbye(reason)),
                 }
@@ -144,41 +126,38 @@ where
                 continue;
             }
         }
+        let is_pending = !conversation.pending.is_empty();
         tokio::select! {
-            () = poll_fn(|context| pending.poll(context)), if !pending.is_empty() => {}
-            event = subscription.next() => {
+            () = poll_fn(|context| conversation.pending.poll(context)), if is_pending => {}
+            event = conversation.subscription.next() => {
                 // While a message of the client is handled, its answer to a heartbeat may not have been read yet.
                 if matches!(event, Some(Event::Heartbeat { .. }))
-                    && pending.is_empty()
+                    && conversation.pending.is_empty()
                     && pulse.beat(&policy) == Beat::GiveUp
                 {
-                    subscription.end(Reason::Silent);
+                    conversation.subscription.end(Reason::Silent);
                     continue;
                 }
-                let events = batch(event, &mut subscription);
-                pending.alongside(output.write(encoder.encode(&events, subscription.position()))).await?;
-                // After the write, so that a goodbye that the client does not read is not counted.
-                observe(&*observer, &subscription, &events);
-                if events.last().is_none_or(is_goodbye) {
+                if conversation.send(event).await?.is_some() {
                     break None;
                 }
             }
             () = sleep_until(look.unwrap_or_else(Instant::now)), if look.is_some() => {
                 look = None;
-                pending.alongside(output.write(heartbeat(&subscription))).await?;
+                conversation.send_heartbeat().await?;
             }
             // While the application handles a message, the client is read until the buffer is full, to detect that it
             // has left.
             count = reader.read(&mut buffer[held..]), if !is_half_closed
                 && held < READ_BUFFER
-                && (pending.is_empty() || on_message.may_reply()) =>
+                && (!is_pending || conversation.on_message.may_reply()) =>
             {
                 let count = count?;
                 if count == 0 {
                     // It may still read (RFC 9112, section 9.6), so it is served until a write fails or it has missed
                     // too many heartbeats.
                     (is_half_closed, look) = (true, Some(Instant::now() + LOOK));
-                    pending.alongside(output.write(heartbeat(&subscription))).await?;
+                    conversation.send_heartbeat().await?;
                     continue;
                 }
                 pulse.heard();
@@ -186,23 +165,15 @@ where
             }
         }
     };
-    // The client is sent its own notifications before the last frame. Its further input is ignored.
-    if let Some(last) = last {
-        let (to, by) = (&mut output, &*encoder);
-        let ended = last::send_up_to(published, &mut subscription, to, by, &*observer).await?;
-        match last {
-            _ if ended.is_some() => {}
-            Last::Goodbye(reason) => {
-                let goodbye = [Event::Goodbye(reason)];
-                output.write(encoder.encode(&goodbye, subscription.position())).await?;
-                observe(&*observer, &subscription, &goodbye);
-            }
-            Last::Reply(bytes) => output.write(bytes).await?,
-        }
+    // The further input of the client is ignored.
+    match last {
+        None => {}
+        Some(Last::Goodbye(reason)) => drop(conversation.end(reason).await?),
+        Some(Last::Reply(bytes)) => conversation.end_with(bytes).await?,
     }
     // The client's further input is read, because the system would answer unread input with a reset, which can overtake
     // the close frame (RFC 6455, section 7.1.1).
-    drop((subscription, pending));
+    let mut output = conversation.leave();
     output.shutdown().await?;
     let drained = timeout(LINGER, async {
         while reader.read(&mut buffer).await? > 0 {}

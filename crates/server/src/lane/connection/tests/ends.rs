@@ -42,14 +42,27 @@ fn the_effect_of_the_timer_depends_on_the_state() {
 fn a_peer_that_closes_its_side_is_still_served() {
     let mut stream = Lane::with_client(Shape::Stream, None);
     assert!(matches!(stream.connection.on_reset(), Next::Idle), "reading shows that");
-    let next = stream.connection.on_end(&stream.status);
+    let next = stream.connection.on_end(PeerEnd::Stream, &stream.status);
     assert!(matches!(stream.apply(next), Next::Idle));
     assert_eq!(stream.written(), "heartbeat at 0");
-    assert!(matches!(stream.connection.on_end(&stream.status), Next::Idle));
+    assert!(matches!(stream.connection.on_end(PeerEnd::Stream, &stream.status), Next::Idle));
     assert!(matches!(stream.connection.on_reset(), Next::Remove));
 
+    let mut notified = Lane::with_client(Shape::Upgrade, None);
+    for (end, sent) in [
+        (PeerEnd::Notified, "heartbeat at 0"),
+        (PeerEnd::Notified, ""),
+        (PeerEnd::Stream, "heartbeat at 0"),
+        (PeerEnd::Notified, ""),
+        (PeerEnd::Stream, ""),
+    ] {
+        let next = notified.connection.on_end(end, &notified.status);
+        assert!(matches!(notified.apply(next), Next::Idle));
+        assert_eq!(notified.written(), sent, "{end:?}");
+    }
+
     let mut poll = Lane::with_client(POLL, None);
-    assert!(matches!(poll.connection.on_end(&poll.status), Next::OpenAnswer));
+    assert!(matches!(poll.connection.on_end(PeerEnd::Stream, &poll.status), Next::OpenAnswer));
     let next = poll.connection.on_encoded(Bytes::from_static(b"head "), &poll.status);
     assert!(matches!(poll.apply(next), Next::Idle));
     assert!(matches!(poll.timer(), Next::Remove), "it has nothing left to send");
@@ -57,12 +70,15 @@ fn a_peer_that_closes_its_side_is_still_served() {
 
     let mut requests = Lane::new();
     requests.read(get(PENDING).as_bytes());
-    assert!(matches!(requests.connection.on_end(&requests.status), Next::Idle));
+    assert!(matches!(requests.connection.on_end(PeerEnd::Stream, &requests.status), Next::Idle));
     let response = Response::new(Bytes::from_static(b"stored"));
     let next = requests.connection.on_response(&response, &requests.status);
     assert!(matches!(requests.apply(next), Next::Close));
     assert_eq!(requests.bodies(), ["stored"]);
-    assert!(matches!(Lane::new().connection.on_end(&requests.status), Next::Remove));
+    assert!(matches!(
+        Lane::new().connection.on_end(PeerEnd::Stream, &requests.status),
+        Next::Remove
+    ));
 }
 
 #[test]

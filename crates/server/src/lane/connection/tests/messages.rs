@@ -161,7 +161,7 @@ fn a_peer_that_leaves_while_its_message_is_handled_is_removed() {
         assert!(matches!(lane.timer(), Next::Idle));
         assert_eq!(lane.written(), "heartbeat at 0", "it is not read, so it is not silent");
     }
-    let next = lane.connection.on_end(&lane.status);
+    let next = lane.connection.on_end(PeerEnd::Stream, &lane.status);
     assert!(matches!(lane.apply(next), Next::Idle));
     assert_eq!(lane.written(), "heartbeat at 0");
     assert!(matches!(lane.connection.on_reset(), Next::Remove));
@@ -173,7 +173,7 @@ fn a_peer_that_leaves_while_its_message_is_published_is_kept_until_the_publish_e
     assert!(matches!(lane.read(&frame(TEXT, b"1")), Next::Handle(_)));
     let pending = lane.hold();
     lane.connection.on_handling(pending, &lane.status);
-    let next = lane.connection.on_end(&lane.status);
+    let next = lane.connection.on_end(PeerEnd::Stream, &lane.status);
     assert!(matches!(lane.apply(next), Next::Idle));
     assert!(lane.wire.is_empty() && matches!(lane.connection.on_reset(), Next::Idle));
     lane.comes_to(1);
@@ -201,6 +201,9 @@ fn a_peer_that_closes_its_side_after_a_goodbye_is_removed_even_if_its_message_is
         assert!(matches!(lane.connection.advance(&lane.status), Next::Yield), "more was left");
         lane.read(&frame(TEXT, b"2"));
         assert!(matches!(lane.connection.advance(&lane.status), Next::Idle));
-        assert!(matches!(lane.connection.on_end(&lane.status), Next::Remove), "{may_reply}");
+        assert!(
+            matches!(lane.connection.on_end(PeerEnd::Stream, &lane.status), Next::Remove),
+            "{may_reply}"
+        );
     }
 }

@@ -87,5 +87,5 @@ fn input_after_the_last_request_does_not_keep_the_connection_busy() {
     let mut lane = Lane::new();
     assert!(matches!(lane.read((close + &get("/ignored")).as_bytes()), Next::Close));
     assert!(matches!(lane.connection.advance(&lane.status), Next::Idle));
-    assert!(matches!(lane.connection.on_end(&lane.status), Next::Remove));
+    assert!(matches!(lane.connection.on_end(PeerEnd::Stream, &lane.status), Next::Remove));
 }
