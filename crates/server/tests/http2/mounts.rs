@@ -1,5 +1,8 @@
 //! WebSocket over HTTP/2 in the servers of hyper and axum, which give the `:protocol` of a request to a mount.
 
+use std::net::SocketAddr;
+use std::time::Duration;
+
 use futures::{SinkExt, StreamExt};
 use http_body_util::BodyExt;
 use hyper::server::conn::http2;
@@ -34,19 +37,20 @@ enum Way {
 /// A server that is aborted when this is dropped, and a connection to it.
 struct Connected {
     hub: Hub,
-    address: std::net::SocketAddr,
+    address: SocketAddr,
     sender: Sender,
     serving: JoinSet<()>,
 }
 
-async fn connect_to(way: Way) -> Connected {
+async fn connect_to(way: Way, write_deadline: Duration) -> Connected {
     let hub = Hub::default();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let mount = Mount::new(hub.clone())
         .transport(WebSocket::default())
         .transport(LongPolling::default())
-        .authorizer(Authorizer::allow_all());
+        .authorizer(Authorizer::allow_all())
+        .write_deadline(write_deadline);
     let mut serving = JoinSet::new();
     match way {
         Way::Hyper => drop(serving.spawn(async move {
@@ -68,8 +72,10 @@ async fn connect_to(way: Way) -> Connected {
             serving.spawn(async move { server.serve(std::future::pending()).await.unwrap() });
         }
         Way::Service => {
-            let app = axum::Router::new();
-            let app = app.fallback_service(Server::builder(hub.clone()).into_service(address));
+            let service = Server::builder(hub.clone())
+                .configure(|config| config.write_deadline = write_deadline)
+                .into_service(address);
+            let app = axum::Router::new().fallback_service(service);
             serving.spawn(async move { axum::serve(listener, app).await.unwrap() });
         }
     }
@@ -79,7 +85,7 @@ async fn connect_to(way: Way) -> Connected {
 #[tokio::test]
 async fn a_mounted_websocket_sends_receives_and_closes() {
     for way in [Way::Hyper, Way::Axum, Way::AxumToLanes, Way::Service] {
-        let Connected { hub, address, sender, serving } = connect_to(way).await;
+        let Connected { hub, address, sender, serving } = connect_to(way, PATIENCE).await;
         let mut one = open(address, &sender, "room").await;
         let mut two = open(address, &sender, "room").await;
         let large = "x".repeat(1 << 20);
@@ -109,10 +115,29 @@ async fn a_mounted_websocket_sends_receives_and_closes() {
     }
 }
 
+/// hyper waits for the window of a stream without a limit, and the connection has room.
+#[tokio::test]
+async fn a_mounted_websocket_that_is_not_read_loses_its_seat_and_its_neighbour_goes_on() {
+    for way in [Way::Hyper, Way::Axum, Way::AxumToLanes, Way::Service] {
+        let Connected { hub, address, sender, serving } =
+            connect_to(way, Duration::from_millis(500)).await;
+        let stalled = open(address, &sender, "large").await;
+        let mut neighbour = open(address, &sender, "small").await;
+        for _ in 0..8 {
+            let large = Notification::text("large".parse().unwrap(), "x".repeat(64 << 10));
+            hub.publish(large).await.unwrap();
+        }
+        eventually("its seat is free", async || hub.pool().len() == 1).await;
+        hub.publish(Notification::text("small".parse().unwrap(), "later")).await.unwrap();
+        assert_eq!(message(&mut neighbour).await.into_text().unwrap(), "later", "{way:?}");
+        drop((stalled, serving));
+    }
+}
+
 #[tokio::test]
 async fn a_handshake_at_a_mount_is_checked_as_over_http1() {
     for way in [Way::Hyper, Way::Axum, Way::Service] {
-        let Connected { hub, address, sender, serving } = connect_to(way).await;
+        let Connected { hub, address, sender, serving } = connect_to(way, PATIENCE).await;
         let foreign = ("origin", "http://evil.example");
         for (protocol, path, headers, status, code) in [
             ("websocket", "/topics/t", &[][..], 400, "bad_version"),

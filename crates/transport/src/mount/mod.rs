@@ -30,7 +30,8 @@
 //! With the feature `http2`, a mount also accepts WebSockets over the HTTP/2 of hyper and axum (RFC 8441). In hyper,
 //! call `enable_connect_protocol` of the HTTP/2 builder. `axum::serve` does that. The path must be routed for the
 //! method `CONNECT` too, as `route_service` does. Each of these WebSockets is served in a separate task, because its
-//! connection has other streams.
+//! connection has other streams. If its client stops reading, the client loses its seat after the
+//! [write deadline](Mount::write_deadline), but hyper keeps the stream and some unsent bytes until the connection ends.
 //!
 //! A mount does not know which listener a request came in through. An application that listens on a loopback address
 //! should also call [`Hosts::check`](crate::Hosts::check).
