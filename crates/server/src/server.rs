@@ -167,7 +167,7 @@ impl Server {
         endpoint: Option<quic::Listener>,
         tls: &Tls,
     ) -> io::Result<Self> {
-        // There are fewer listeners than ports.
+        // A listener without an index is described as one without an endpoint.
         let next = u16::try_from(self.endpoints.len()).ok();
         let bound = Bound::with_tls(listener, tls, endpoint.as_ref().and(next))?;
         self.endpoints.extend(endpoint);

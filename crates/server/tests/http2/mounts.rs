@@ -8,7 +8,7 @@ use http_body_util::BodyExt;
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::service::TowerToHyperService;
-use tidings_core::{Hub, Notification, Reason};
+use tidings_core::{Heartbeat, Hub, HubConfig, Notification, Reason};
 use tidings_long_polling::LongPolling;
 use tidings_server::Server;
 use tidings_transport::Authorizer;
@@ -43,7 +43,9 @@ struct Connected {
 }
 
 async fn connect_to(way: Way, write_deadline: Duration) -> Connected {
-    let hub = Hub::default();
+    // A stalled client is not found by its heartbeats.
+    let heartbeat = Heartbeat::default().interval(Duration::from_secs(3600));
+    let hub = Hub::new(HubConfig::default().heartbeat(heartbeat));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let mount = Mount::new(hub.clone())
@@ -123,10 +125,8 @@ async fn a_mounted_websocket_that_is_not_read_loses_its_seat_and_its_neighbour_g
             connect_to(way, Duration::from_millis(500)).await;
         let stalled = open(address, &sender, "large").await;
         let mut neighbour = open(address, &sender, "small").await;
-        for _ in 0..8 {
-            let large = Notification::text("large".parse().unwrap(), "x".repeat(64 << 10));
-            hub.publish(large).await.unwrap();
-        }
+        let large = Notification::text("large".parse().unwrap(), "x".repeat(1 << 20));
+        hub.publish(large).await.unwrap();
         eventually("its seat is free", async || hub.pool().len() == 1).await;
         hub.publish(Notification::text("small".parse().unwrap(), "later")).await.unwrap();
         assert_eq!(message(&mut neighbour).await.into_text().unwrap(), "later", "{way:?}");
