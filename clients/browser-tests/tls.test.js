@@ -1,4 +1,4 @@
-// A server with TLS: the live page by HTTP/2, and WebTransport.
+// A server with TLS: the live page and WebSockets over HTTP/2, and WebTransport.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -104,6 +104,33 @@ test(`${TABS} tabs with an EventSource are served at the same time over HTTP/2`,
   }
 });
 
+describe("a WebSocket runs over the HTTP/2 connection of its page", { concurrency: 2 }, () => {
+  test("of the live page", async (t) => {
+    const { hub, page, cards } = await secureLivePage(t, browser, { topic: "news" });
+    const statuses = await statusesOfHandshakes(page);
+    await page.reload();
+    await cards.websocket.state("open");
+    await hub.publish("news", "hello");
+    await cards.websocket.says("last", "hello");
+    assert.deepEqual([...new Set(statuses)], [OVER_HTTP2]);
+  });
+
+  test(`${TABS} feeds of a page have no other connection`, async (t) => {
+    const { hub, page } = await secureTestbed(t, browser);
+    const statuses = await statusesOfHandshakes(page);
+    const feeds = [await openFeed(page, { transports: ["websocket"] })];
+    await feeds[0].open("websocket");
+    const before = await hub.metric("tidings_connections");
+    while (feeds.length < TABS) feeds.push(await openFeed(page, { transports: ["websocket"] }));
+    for (const feed of feeds) await feed.open("websocket");
+    await hub.publish("news", "hello");
+    await feeds[0].publish("from the page");
+    for (const feed of feeds) assert.deepEqual(await feed.log(2), ["hello", "from the page"]);
+    assert.deepEqual(statuses, Array(TABS).fill(OVER_HTTP2));
+    assert.equal(await hub.metric("tidings_connections"), before);
+  });
+});
+
 describe("a feed in a plain page", { concurrency: 2 }, () => {
   test("it uses WebTransport, receives everything once and in order, and publishes", async (t) => {
     const { hub, page } = await secureTestbed(t, browser);
@@ -151,10 +178,25 @@ describe("a feed in a plain page", { concurrency: 2 }, () => {
   });
 });
 
-/** Opens a feed with the files of the server. By default, the port and the hash of the certificate are the server's. */
-async function openFeed(page, { topic = "news", port, hash } = {}) {
+/** The status of the response to a WebSocket handshake over HTTP/2. Over HTTP/1.1 it is 101. */
+const OVER_HTTP2 = 200;
+
+/** Returns a list to which the status of the response to each further WebSocket handshake of the page is appended. */
+async function statusesOfHandshakes(page) {
+  const session = await page.context().newCDPSession(page);
+  const statuses = [];
+  session.on("Network.webSocketHandshakeResponseReceived", ({ response }) => statuses.push(response.status));
+  await session.send("Network.enable");
+  return statuses;
+}
+
+/**
+ * Opens a feed with the files of the server. By default, it tries WebTransport first, and the port and the hash of the
+ * certificate are the server's.
+ */
+async function openFeed(page, { topic = "news", transports, port, hash } = {}) {
   const handle = await page.evaluateHandle(
-    async ([topic, port, hash]) => {
+    async ([topic, transports, port, hash]) => {
       const { tidings } = await import("/client.js");
       const { webTransport } = await import("/webtransport.js");
       const { webtransport } = await (await fetch("/transports")).json();
@@ -164,14 +206,16 @@ async function openFeed(page, { topic = "news", port, hash } = {}) {
         port: port ?? webtransport.port,
         serverCertificateHashes: hashes.map((hash) => ({ algorithm: "sha-256", value: bytes(hash) })),
       });
-      const feed = tidings(`/topics/${topic}`, { transports: [separate, "websocket", "sse", "long-polling"] });
+      const feed = tidings(`/topics/${topic}`, {
+        transports: transports ?? [separate, "websocket", "sse", "long-polling"],
+      });
       const log = [];
       feed.on("notification", ({ data }) => log.push(data));
       // Otherwise the error is written to the console.
       feed.on("state", () => {});
       return { feed, log };
     },
-    [topic, port, hash],
+    [topic, transports, port, hash],
   );
   return {
     open: (transport) =>

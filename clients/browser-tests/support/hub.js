@@ -82,6 +82,12 @@ class Hub {
     return (await answer.json()).id;
   }
 
+  /** Returns the value of a metric without labels. */
+  async metric(name) {
+    const metrics = await (await fetch(`${this.url}/metrics`)).text();
+    return Number(new RegExp(`^${name} (\\d+)$`, "m").exec(metrics)[1]);
+  }
+
   /** Publishes `1` to `count` as fast as possible: on one connection, without waiting for responses. */
   async publishMany(topic, count) {
     const { hostname, port, host } = new URL(this.url);

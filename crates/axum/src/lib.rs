@@ -28,6 +28,9 @@
 //! which it does not by default, they publish with `POST /events/orders.new`, or many notifications at once with `POST
 //! /events`. For more control, a handler can take a [`Subscribe`] as its argument, or call
 //! [`Hub::publish`](tidings_core::Hub::publish) and return `Result<_, Rejection>`.
+//!
+//! With the feature `http2`, [`serve`] also accepts HTTP/2 from clients that begin with it (prior knowledge), and a mount
+//! accepts WebSockets over HTTP/2 (RFC 8441). Over TLS, which `serve` does not have, browsers use both.
 
 mod hosts;
 mod listener;

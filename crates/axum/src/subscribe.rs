@@ -8,6 +8,8 @@ use tidings_transport::{Rejection, last_segment};
 
 /// A request to subscribe. The last segment of its path names the filters.
 ///
+/// Over HTTP/2 a WebSocket is a `CONNECT`, so route the path by `any` instead of `get` to accept it.
+///
 /// ```
 /// use axum::Router;
 /// use axum::extract::State;

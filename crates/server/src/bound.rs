@@ -8,6 +8,7 @@ use std::os::unix::net::UnixListener;
 use socket2::Socket;
 use tidings_transport::ListenerKind;
 
+use crate::listener::ListenerRef;
 use crate::tls::Tls;
 
 /// A listener that [`Server::listen`](crate::Server::listen) accepts.
@@ -40,6 +41,8 @@ pub(crate) struct Bound {
     pub(crate) socket: Socket,
     pub(crate) kind: ListenerKind,
     pub(crate) tls: Option<Tls>,
+    /// The index of the QUIC endpoint at its address, among the endpoints of the server.
+    pub(crate) endpoint: Option<u16>,
 }
 
 impl Bound {
@@ -65,19 +68,24 @@ impl Bound {
         }
         socket.set_nonblocking(true)?;
         let kind = address.map_or(ListenerKind::Unix, ListenerKind::from);
-        Ok((Self { socket, kind, tls: None }, address))
+        Ok((Self { socket, kind, tls: None, endpoint: None }, address))
     }
 
-    /// Like [`new`](Self::new), for connections with TLS.
+    /// Like [`new`](Self::new), for connections with TLS. `endpoint` is the index of its QUIC endpoint.
     ///
     /// # Errors
     /// Any error of [`new`](Self::new).
     pub(crate) fn with_tls(
         listener: TcpListener,
         tls: &Tls,
+        endpoint: Option<u16>,
     ) -> io::Result<(Self, Option<SocketAddr>)> {
         let (bound, address) = Self::new(listener.into())?;
-        Ok((Self { kind: ListenerKind::Tls, tls: Some(tls.clone()), ..bound }, address))
+        Ok((Self { kind: ListenerKind::Tls, tls: Some(tls.clone()), endpoint, ..bound }, address))
+    }
+
+    pub(crate) fn listener_ref(&self) -> ListenerRef {
+        ListenerRef { kind: self.kind, endpoint: self.endpoint }
     }
 
     /// Duplicates the listener, for another thread.
@@ -85,8 +93,9 @@ impl Bound {
     /// # Errors
     /// Fails if the process has no more descriptors.
     pub(crate) fn try_clone(&self) -> io::Result<Self> {
-        let Self { kind, tls, .. } = self;
-        Ok(Self { socket: self.socket.try_clone()?, kind: *kind, tls: tls.clone() })
+        let Self { socket, kind, tls, endpoint } = self;
+        let socket = socket.try_clone()?;
+        Ok(Self { socket, kind: *kind, tls: tls.clone(), endpoint: *endpoint })
     }
 }
 

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use socket2::Socket;
-use tidings_transport::ListenerKind;
 
 use crate::connection_limit::ConnectionPermit;
+use crate::listener::ListenerRef;
 use crate::tls::Session;
 
 /// Why a lane returns to its worker.
@@ -17,11 +17,10 @@ pub(crate) enum Turn {
 
 /// An accepted connection, which is counted by its permit.
 pub(crate) struct Admitted {
-    /// A stream socket of TCP, or a Unix socket if `listener` is [`ListenerKind::Unix`].
+    /// A stream socket of TCP, or a Unix socket if `listener` is one.
     pub(crate) socket: Socket,
     pub(crate) tls: Option<Session>,
-    /// The kind of the listener that accepted it.
-    pub(crate) listener: ListenerKind,
+    pub(crate) listener: ListenerRef,
     pub(crate) permit: ConnectionPermit,
 }
 

@@ -57,8 +57,9 @@ use crate::shared::Shared;
 /// - **The host.** [`Hosts::ByListener`](crate::Hosts::ByListener), the default, decides by the kind of listener that
 ///   [`Builder::into_service`](crate::Builder::into_service) is given. An outer server with listeners of several kinds
 ///   must add a [`ListenerKind`] to the extensions of each request.
-/// - **Upgrades.** WebSocket needs HTTP/1.1 with upgrades enabled, as `axum::serve` does. Over HTTP/2 it needs the
-///   extended `CONNECT`, and a [`ConnectProtocol`](tidings_transport::ConnectProtocol) in the extensions of the request.
+/// - **Upgrades.** WebSocket needs HTTP/1.1 with upgrades enabled, as `axum::serve` does. Over HTTP/2 it needs
+///   `enable_connect_protocol` of hyper's builder, which `axum::serve` calls. A server that is not built on hyper must
+///   add a [`ConnectProtocol`](tidings_transport::ConnectProtocol) to the extensions of the request.
 /// - **Lanes.** Each client is served by the task of its connection, which costs more memory and processor time than a
 ///   lane.
 #[derive(Clone)]
@@ -86,7 +87,7 @@ impl HttpService {
         let listener = request.extensions().get().copied().unwrap_or(self.listener);
         let request = request.map(Box::pin);
         let Streamed { routed, request, .. } =
-            route_streamed(request, false, listener, shared).await;
+            route_streamed(request, false, listener.into(), shared).await;
         match routed {
             Routed::Response(response) => {
                 let is_head = request.method == Method::HEAD && response.body().is_empty();

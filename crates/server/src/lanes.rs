@@ -57,7 +57,8 @@ impl Adopter for Lanes {
             if let Err(error) = prepare(&SockRef::from(&socket), TCP, write_deadline) {
                 tracing::debug!(%error, "cannot set the socket options of an upgraded connection");
             }
-            let connection = Admitted { socket: socket.into(), tls: None, listener: TCP, permit };
+            let (socket, listener) = (socket.into(), TCP.into());
+            let connection = Admitted { socket, tls: None, listener, permit };
             reserved.hand_over(HandOver { connection, input }, subscriber);
         }))
     }

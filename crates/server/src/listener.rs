@@ -6,6 +6,21 @@ use std::time::Duration;
 use socket2::SockRef;
 use tidings_transport::ListenerKind;
 
+/// The listener that accepted a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ListenerRef {
+    pub(crate) kind: ListenerKind,
+    /// The index of the QUIC endpoint at its address, among the endpoints of the server. `None` if it has none.
+    pub(crate) endpoint: Option<u16>,
+}
+
+impl From<ListenerKind> for ListenerRef {
+    /// Returns a listener of this kind without an endpoint.
+    fn from(kind: ListenerKind) -> Self {
+        Self { kind, endpoint: None }
+    }
+}
+
 /// Sets the options of a listener, which its connections inherit. A connection that came before that is prepared
 /// separately. A Unix socket needs none of the options, because it sends small writes at once and its peer cannot
 /// vanish.

@@ -34,7 +34,7 @@ impl Offer {
     }
 
     /// Adds nothing.
-    pub(crate) fn describe(&self, _description: &mut Value) {}
+    pub(crate) fn describe(&self, _description: &mut Value, _endpoint: Option<u16>) {}
 }
 
 /// Is never called.

@@ -8,6 +8,7 @@ use http::{HeaderValue, Response, header};
 use serde_json::json;
 
 use crate::config::Config;
+use crate::listener::ListenerRef;
 use crate::quic::Offer;
 use crate::response::text;
 
@@ -50,8 +51,9 @@ pub(crate) fn page(request: &Parts, config: &Config) -> Option<Response<Bytes>> 
     if config.live_page { tidings_live_page::page(request) } else { None }
 }
 
-/// The transports, the demo topic, the heartbeat interval and the clock of this server as JSON.
-pub(crate) fn transports(config: &Config, offer: &Offer) -> Response<Bytes> {
+/// The transports, the demo topic, the heartbeat interval and the clock of this server as JSON. `listener` is the one
+/// that accepted the request.
+pub(crate) fn transports(config: &Config, offer: &Offer, listener: ListenerRef) -> Response<Bytes> {
     let names = config.transports.iter().map(|transport| transport.name());
     let names: Vec<_> = names.filter(|name| offer.has(name)).collect();
     let mut description = json!({
@@ -60,7 +62,7 @@ pub(crate) fn transports(config: &Config, offer: &Offer) -> Response<Bytes> {
         "heartbeat": u64::try_from(config.hub.heartbeat().interval.as_millis()).unwrap_or(u64::MAX),
         "now": clock(),
     });
-    offer.describe(&mut description);
+    offer.describe(&mut description, listener.endpoint);
     text("application/json", format!("{description}\n"))
 }
 

@@ -167,8 +167,11 @@ impl Server {
         endpoint: Option<quic::Listener>,
         tls: &Tls,
     ) -> io::Result<Self> {
+        // A listener without an index is described as one without an endpoint.
+        let next = u16::try_from(self.endpoints.len()).ok();
+        let bound = Bound::with_tls(listener, tls, endpoint.as_ref().and(next))?;
         self.endpoints.extend(endpoint);
-        Ok(self.add(Bound::with_tls(listener, tls)?))
+        Ok(self.add(bound))
     }
 
     fn add(mut self, (listener, address): (Bound, Option<SocketAddr>)) -> Self {

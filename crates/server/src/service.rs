@@ -2,16 +2,16 @@
 
 use bytes::Bytes;
 use futures::future::LocalBoxFuture;
-use tidings_transport::ListenerKind;
 
+use crate::listener::ListenerRef;
 use crate::request::Whole;
 use crate::response::Routed;
 
 /// Responds to requests. A lane calls it for each whole request.
 pub(crate) trait Service {
-    /// Responds to a request that came in through a listener of this kind. The future does not block. It is ready at
+    /// Responds to a request that came in through this listener. The future does not block. It is ready at
     /// the first poll unless it waits for a broker or for the application's authorizer.
-    fn call(&self, whole: Box<Whole>, listener: ListenerKind) -> LocalBoxFuture<'static, Routed>;
+    fn call(&self, whole: Box<Whole>, listener: ListenerRef) -> LocalBoxFuture<'static, Routed>;
 
     /// The response to a connection for which there is no room, and whose request is not read.
     fn no_room(&self) -> Bytes;

@@ -1,4 +1,4 @@
-//! HTTP/2 with prior knowledge: requests and WebSockets over its streams, and peers that break its rules. The
+//! HTTP/2 with prior knowledge: requests and WebSockets over its streams, in mounts too, and peers that break its rules. The
 //! conformance suite plays every scenario over HTTP/2 as well.
 
 mod support;
@@ -9,6 +9,7 @@ mod http2 {
     mod ending;
     mod floods;
     mod frames;
+    mod mounts;
     mod requests;
     mod streams;
     mod websocket;

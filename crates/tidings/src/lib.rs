@@ -8,6 +8,7 @@
 //! | `server` | the server, with every transport | yes |
 //! | `websocket`, `sse`, `long-polling` | one transport, to mount in your own server | with `server` |
 //! | `axum` | a router and an extractor for an axum application: begin with [`axum::Mount`] | no |
+//! | `http2` | WebSockets over HTTP/2 in your own server of hyper or axum; `server` includes those in hyper | no |
 //! | `brokers` | NATS JetStream and Redis Streams as brokers for many servers | no |
 //! | `client` | the clients of the transports | no |
 //! | `webtransport` | WebTransport, experimental: see [`webtransport`] | no |

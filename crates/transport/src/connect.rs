@@ -1,13 +1,13 @@
 //! The extended `CONNECT` of HTTP/2 and HTTP/3 (RFC 8441, RFC 9220), which replaces `Upgrade`.
 
-use http::Method;
 use http::request::Parts;
+use http::{Extensions, Method};
 
 /// The pseudo-header `:protocol` of an extended `CONNECT`.
 ///
 /// The HTTP server adds it to the extensions of the request, so that transports need no particular HTTP library. A
-/// [`Server`](https://docs.rs/tidings-server) does that. In a server of hyper, add it to each request that has a
-/// `hyper::ext::Protocol`, and [`Mount`](crate::mount::Mount) accepts WebSockets over HTTP/2.
+/// [`Server`](https://docs.rs/tidings-server) does that. For the extension of hyper, `hyper::ext::Protocol`, enable the
+/// feature `http2`. Without the feature, the application must add a `ConnectProtocol` to each request that has one.
 ///
 /// ```
 /// use http::{Method, Request};
@@ -30,14 +30,19 @@ impl ConnectProtocol {
 
 /// Returns `true` if the request is an extended `CONNECT` to this protocol.
 pub fn connects_to(request: &Parts, protocol: &str) -> bool {
-    is_extended_connect(request)
-        && request
-            .extensions
-            .get()
-            .is_some_and(|ConnectProtocol(name)| name.eq_ignore_ascii_case(protocol))
+    request.method == Method::CONNECT
+        && protocol_of(&request.extensions).is_some_and(|name| name.eq_ignore_ascii_case(protocol))
 }
 
 /// Returns `true` if the request is an extended `CONNECT`. Unlike a plain `CONNECT`, it has a path.
 pub fn is_extended_connect(request: &Parts) -> bool {
-    request.method == Method::CONNECT && request.extensions.get::<ConnectProtocol>().is_some()
+    request.method == Method::CONNECT && protocol_of(&request.extensions).is_some()
+}
+
+/// Returns the `:protocol` of a request with these extensions.
+pub(crate) fn protocol_of(extensions: &Extensions) -> Option<&str> {
+    let protocol = extensions.get().map(|ConnectProtocol(name)| &**name);
+    #[cfg(feature = "http2")]
+    let protocol = protocol.or_else(|| extensions.get().map(hyper::ext::Protocol::as_str));
+    protocol
 }

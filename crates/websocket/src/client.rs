@@ -21,7 +21,7 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 /// How long a server that does not announce its heartbeat may be silent.
 const BARE_SILENCE: Duration = Duration::from_secs(90);
 
-/// Subscribes by WebSocket (RFC 6455).
+/// Subscribes by WebSocket (RFC 6455), over HTTP/1.1: see [HTTP versions](tidings_transport::client#http-versions).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WebSocketClient {
     /// Offers no subprotocol if `true`, as `new WebSocket(url)` does. Each frame is then a bare payload, so no ids,

@@ -17,7 +17,7 @@ use super::connection::serve;
 use super::context::Context;
 use super::stream::Stream;
 use crate::bound::Bound;
-use crate::listener::{PAUSE, is_of_one_connection, prepare};
+use crate::listener::{ListenerRef, PAUSE, is_of_one_connection, prepare};
 use crate::routes;
 use crate::tls::Tls;
 
@@ -26,7 +26,7 @@ use crate::tls::Tls;
 /// # Errors
 /// Fails if the listener cannot be registered with tokio.
 pub(crate) async fn accept_all(listener: Bound, context: Rc<Context>) -> io::Result<()> {
-    let (kind, tls) = (listener.kind, listener.tls.clone());
+    let (at, tls) = (listener.listener_ref(), listener.tls.clone());
     let listener = Listening::new(listener)?;
     let mut stopping = context.shared.is_stopping.clone();
     loop {
@@ -35,7 +35,7 @@ pub(crate) async fn accept_all(listener: Bound, context: Rc<Context>) -> io::Res
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok(stream) => admit(stream, tls.as_ref(), kind, &context),
+            Ok(stream) => admit(stream, tls.as_ref(), at, &context),
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 context.shared.metrics.unserved.add(error);
@@ -73,10 +73,10 @@ impl Listening {
     }
 }
 
-fn admit(stream: Stream, tls: Option<&Tls>, listener: ListenerKind, context: &Rc<Context>) {
+fn admit(stream: Stream, tls: Option<&Tls>, listener: ListenerRef, context: &Rc<Context>) {
     let shared = &context.shared;
     // A connection that came before the server started has not inherited the options of the listener.
-    if let Err(error) = prepare(&stream.as_socket(), listener, shared.config.write_deadline) {
+    if let Err(error) = prepare(&stream.as_socket(), listener.kind, shared.config.write_deadline) {
         tracing::debug!(%error, "cannot set the socket options of a connection");
     }
     match shared.connection_limit.admit() {

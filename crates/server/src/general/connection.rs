@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::Method;
+use tidings_transport::Rejection;
 use tidings_transport::mount::{Observer, WriteDeadline};
-use tidings_transport::{ListenerKind, Rejection};
 use tokio::task::spawn_local;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -25,6 +25,7 @@ use super::stream::Stream;
 use super::{closing, exchange, http2, subscription};
 use crate::connection_limit::ConnectionPermit;
 use crate::handover::{Admitted, HandOver};
+use crate::listener::ListenerRef;
 use crate::peer_end::PeerEnd;
 use crate::response::{self, Routed};
 use crate::routes::Streamed;
@@ -35,7 +36,7 @@ use crate::{request, routes};
 pub(crate) fn take_over(connection: HandOver, context: &Rc<Context>) {
     let HandOver { connection, input } = connection;
     let Admitted { socket, tls, listener, permit } = connection;
-    match Stream::new(socket, listener) {
+    match Stream::new(socket, listener.kind) {
         Ok(stream) => serve(stream, tls, listener, permit, input, context),
         Err(error) => context.shared.metrics.unserved.add(error),
     }
@@ -45,7 +46,7 @@ pub(crate) fn take_over(connection: HandOver, context: &Rc<Context>) {
 pub(super) fn serve(
     stream: Stream,
     tls: Option<Session>,
-    listener: ListenerKind,
+    listener: ListenerRef,
     permit: ConnectionPermit,
     input: Bytes,
     context: &Rc<Context>,

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
-use tidings_transport::ListenerKind;
 use tidings_transport::mount::{Observer, WriteDeadline};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
@@ -17,6 +16,7 @@ use super::secured::Secured;
 use super::stream::Stream;
 use crate::connection_limit::ConnectionPermit;
 use crate::handover::{Admitted, HandOver};
+use crate::listener::ListenerRef;
 use crate::peer_end::PeerEnd;
 
 /// A socket with its permit, and the bytes that were read from it and not used.
@@ -27,8 +27,7 @@ pub(crate) struct Socket {
     pub(crate) early: BytesMut,
     /// Counts deliveries and goodbyes of the client.
     pub(crate) observer: Arc<dyn Observer>,
-    /// The kind of the listener that accepted it.
-    pub(crate) listener: ListenerKind,
+    pub(crate) listener: ListenerRef,
     pub(crate) permit: ConnectionPermit,
     pub(crate) peer_end: PeerEnd,
 }

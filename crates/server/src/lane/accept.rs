@@ -15,7 +15,7 @@ use super::epoll::{Epoll, LISTENER};
 use crate::bound::Bound;
 use crate::connection_limit::ConnectionLimit;
 use crate::handover::Admitted;
-use crate::listener::{PAUSE, is_of_one_connection, prepare};
+use crate::listener::{ListenerRef, PAUSE, is_of_one_connection, prepare};
 use crate::tls::{Session, Tls};
 use tidings_transport::ListenerKind;
 
@@ -102,12 +102,12 @@ impl Acceptor {
             }
         };
         if self.has_early_ones
-            && let Err(error) = prepare(&SockRef::from(&socket), listener, self.write_deadline)
+            && let Err(error) = prepare(&SockRef::from(&socket), listener.kind, self.write_deadline)
         {
             tracing::debug!(%error, "cannot set the options of a connection that came before the server started");
         }
         let Some(permit) = self.connection_limit.admit() else {
-            return Ok(Accepted::NoRoom(socket, listener));
+            return Ok(Accepted::NoRoom(socket, listener.kind));
         };
         Ok(match self.inbox.balance(Admitted { socket, tls, listener, permit }) {
             Some(connection) => Accepted::Connection(connection),
@@ -134,11 +134,11 @@ impl Acceptor {
 }
 
 /// Accepts a connection at this listener. The socket is non-blocking.
-fn accept_at(listener: &Bound) -> io::Result<(Socket, Option<Session>, ListenerKind)> {
+fn accept_at(listener: &Bound) -> io::Result<(Socket, Option<Session>, ListenerRef)> {
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let socket = accept_with(&listener.socket, flags)?.into();
     let tls = listener.tls.as_ref().map(Tls::session).transpose()?;
-    Ok((socket, tls, listener.kind))
+    Ok((socket, tls, listener.listener_ref()))
 }
 
 #[cfg(test)]
@@ -159,7 +159,7 @@ mod tests {
         let (good, address) = Bound::new(listener.into()).unwrap();
         // It does not listen, so each accept fails.
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        let failing = Bound { socket, kind: ListenerKind::Loopback, tls: None };
+        let failing = Bound { socket, kind: ListenerKind::Loopback, tls: None, endpoint: None };
         let config = Config::new(Hub::default());
         let limit = ConnectionLimit::new(Metrics::new(&config).connections, 9);
         let (epoll, inbox) = (Epoll::new().unwrap(), Balancer::new(1).inbox(0));

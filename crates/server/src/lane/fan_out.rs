@@ -206,7 +206,7 @@ mod tests {
         fn join(&mut self, filters: &str, encoder: &Arc<dyn Encoder>) {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap().into();
-            let listener = ListenerKind::Loopback;
+            let listener = ListenerKind::Loopback.into();
             let permit = ConnectionLimit::new(Gauge::default(), 1).admit().unwrap();
             let seat = self.status.hub.join("test").unwrap();
             let cursor = Cursor::at(self.status.position);

@@ -3,19 +3,18 @@
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv, send};
 use socket2::Socket;
-use tidings_transport::ListenerKind;
 
 use super::connection::Connection;
 use super::sender::FLAGS;
 use crate::connection_limit::ConnectionPermit;
+use crate::listener::ListenerRef;
 use crate::tls::Session;
 
 /// A socket with its connection.
 pub(super) struct Peer {
     pub(super) socket: Socket,
     pub(super) tls: Option<Session>,
-    /// The kind of the listener that accepted it.
-    pub(super) listener: ListenerKind,
+    pub(super) listener: ListenerRef,
     pub(super) connection: Connection,
     pub(super) permit: ConnectionPermit,
     /// Whether its key is in `Lane::busy`.

@@ -17,6 +17,7 @@ use super::subscription::Head;
 use super::*;
 use crate::config::Config;
 use crate::connection_limit::ConnectionLimit;
+use crate::listener::ListenerRef;
 use crate::request::Whole;
 use crate::response::{Routed, text};
 
@@ -24,7 +25,7 @@ use crate::response::{Routed, text};
 struct Echo;
 
 impl Service for Echo {
-    fn call(&self, whole: Box<Whole>, _: ListenerKind) -> LocalBoxFuture<'static, Routed> {
+    fn call(&self, whole: Box<Whole>, _: ListenerRef) -> LocalBoxFuture<'static, Routed> {
         let Whole { request, body, .. } = *whole;
         let echo = format!("{} {}", request.uri.path(), String::from_utf8_lossy(&body));
         Box::pin(ready(Routed::Response(text("text/plain", echo))))

@@ -12,6 +12,7 @@ use super::redirect::redirect;
 use super::reject::{no_room, reject};
 use super::rejections::{not_allowed, not_found};
 use super::{publish, subscribe};
+use crate::listener::ListenerRef;
 use crate::request::Whole;
 use crate::resource::Resource;
 use crate::response::{Routed, text};
@@ -32,13 +33,13 @@ impl Service for Routes {
     fn call(
         &self,
         mut whole: Box<Whole>,
-        listener: ListenerKind,
+        listener: ListenerRef,
     ) -> LocalBoxFuture<'static, Routed> {
         let shared = self.0.clone();
         Box::pin(async move {
             let body = std::mem::take(&mut whole.body);
             let routed = respond(&whole.request, async || Ok(body), listener, &shared).await;
-            finish(routed, &whole.request, listener, &shared)
+            finish(routed, &whole.request, listener.kind, &shared)
         })
     }
 
@@ -47,28 +48,28 @@ impl Service for Routes {
     }
 }
 
-/// Responds to a request that came in through a listener of this kind. `read` reads the body to its end. It is called for
+/// Responds to a request that came in through this listener. `read` reads the body to its end. It is called for
 /// every method, unless the request is rejected before.
 pub(super) async fn respond(
     request: &Parts,
     read: impl AsyncFnOnce() -> Result<Bytes, Rejection>,
-    listener: ListenerKind,
+    listener: ListenerRef,
     shared: &Shared,
 ) -> Result<Routed, Rejection> {
     let resource = Resource::of(request);
-    check_host(request, &resource, listener, shared)?;
-    if let Some(redirect) = redirect(request, &resource, listener, &shared.config)? {
+    check_host(request, &resource, listener.kind, shared)?;
+    if let Some(redirect) = redirect(request, &resource, listener.kind, &shared.config)? {
         return Ok(Routed::Response(redirect));
     }
     if request.method == Method::POST {
         match resource {
             Resource::Topics(name) => {
-                let publish = publish::check(request, name, listener, shared).await?;
+                let publish = publish::check(request, name, listener.kind, shared).await?;
                 let payload = read().await?;
                 return publish::publish(publish, payload, shared).await.map(Routed::Response);
             }
             Resource::AllTopics => {
-                publish::check_many(request, listener, shared)?;
+                publish::check_many(request, listener.kind, shared)?;
                 let body = read().await?;
                 return publish::publish_many(request, &body, shared).await.map(Routed::Response);
             }
@@ -78,20 +79,20 @@ pub(super) async fn respond(
     read().await?;
     match resource {
         Resource::Unknown => Err(not_found()),
-        _ if cors::is_preflight(request, listener, &shared.config) => {
+        _ if cors::is_preflight(request, listener.kind, &shared.config) => {
             Ok(Routed::Response(cors::allow_preflight(request)))
         }
         Resource::Topics(name) => match request.method {
-            Method::GET => subscribe::subscribe(request, name, listener, shared)
+            Method::GET => subscribe::subscribe(request, name, listener.kind, shared)
                 .await
                 .map(Routed::Subscription),
             Method::CONNECT if is_extended_connect(request) => {
-                subscribe::subscribe(request, name, listener, shared)
+                subscribe::subscribe(request, name, listener.kind, shared)
                     .await
                     .map(Routed::Subscription)
             }
             Method::HEAD => {
-                subscribe::head(request, name, listener, shared).await.map(Routed::Response)
+                subscribe::head(request, name, listener.kind, shared).await.map(Routed::Response)
             }
             _ => Err(not_allowed(&request.method, "GET, HEAD, POST")),
         },
@@ -99,7 +100,7 @@ pub(super) async fn respond(
         _ if !matches!(request.method, Method::GET | Method::HEAD) => {
             Err(not_allowed(&request.method, "GET, HEAD"))
         }
-        page => get_page(request, &page, shared).await.map(Routed::Response),
+        page => get_page(request, &page, listener, shared).await.map(Routed::Response),
     }
 }
 
@@ -110,6 +111,7 @@ pub(super) async fn respond(
 async fn get_page(
     request: &Parts,
     page: &Resource<'_>,
+    listener: ListenerRef,
     shared: &Shared,
 ) -> Result<Response<Bytes>, Rejection> {
     let config = &shared.config;
@@ -124,7 +126,8 @@ async fn get_page(
         Resource::Metrics => may(Action::Metrics).await.and_then(|_| metrics(shared)),
         Resource::Front => may(Action::Page).await.map(|_| pages::front(request, config)),
         Resource::Transports => {
-            may(Action::Page).await.map(|_| pages::transports(config, &shared.offer))
+            may(Action::Page).await?;
+            Ok(pages::transports(config, &shared.offer, listener))
         }
         Resource::Page => {
             may(Action::Page).await?;

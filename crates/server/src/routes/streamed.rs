@@ -5,10 +5,11 @@ use std::error::Error;
 use http::Request;
 use http::request::Parts;
 use http_body::Body;
-use tidings_transport::{ListenerKind, read_payload};
+use tidings_transport::read_payload;
 
 use super::rejections::too_many_connections;
 use super::route::{finish, respond};
+use crate::listener::ListenerRef;
 use crate::request::is_last;
 use crate::resource::is_probe;
 use crate::response::Routed;
@@ -28,12 +29,12 @@ pub(crate) struct Streamed {
 }
 
 /// Responds to a request whose body is not read yet. Reads the body to its end for every method, unless the request is
-/// rejected without it. `is_surplus` is `true` for a connection over the limit, and `listener` is the kind of the
-/// listener that accepted it.
+/// rejected without it. `is_surplus` is `true` for a connection over the limit, and `listener` is the one that
+/// accepted it.
 pub(crate) async fn route_streamed<B>(
     request: Request<B>,
     is_surplus: bool,
-    listener: ListenerKind,
+    listener: ListenerRef,
     shared: &Shared,
 ) -> Streamed
 where
@@ -53,7 +54,7 @@ where
         };
         respond(&request, read, listener, shared).await
     };
-    let routed = finish(routing.await, &request, listener, shared);
+    let routed = finish(routing.await, &request, listener.kind, shared);
     let is_last = is_last(&request) || !is_read || is_surplus;
     Streamed { routed, is_last, request }
 }

@@ -1,5 +1,7 @@
 //! WebSocket over HTTP/2 (RFC 8441). The client is the HTTP/2 client of hyper, with `tokio-tungstenite` over its stream.
 
+use std::net::SocketAddr;
+
 use futures::{SinkExt, StreamExt};
 use http::{Method, Request, Response};
 use http_body_util::BodyExt;
@@ -17,17 +19,17 @@ use crate::support::{
     PATIENCE, Running, Sender, connect, empty, eventually, every_mover_without_broker,
 };
 
-type Socket = WebSocketStream<TokioIo<Upgraded>>;
+pub(super) type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
 /// Sends an extended `CONNECT` with these headers.
-async fn handshake(
-    hub: &Running,
+pub(super) async fn handshake(
+    address: SocketAddr,
     sender: &Sender,
     protocol: &'static str,
     path: &str,
     headers: &[(&str, &str)],
 ) -> Response<Incoming> {
-    let uri = format!("http://{}{path}", hub.address);
+    let uri = format!("http://{address}{path}");
     let mut request = Request::builder().method(Method::CONNECT).uri(uri);
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -36,17 +38,18 @@ async fn handshake(
     timeout(PATIENCE, sender.clone().send_request(request)).await.unwrap().unwrap()
 }
 
-const VERSION: (&str, &str) = ("sec-websocket-version", "13");
+pub(super) const VERSION: (&str, &str) = ("sec-websocket-version", "13");
 
-async fn open(hub: &Running, sender: &Sender, topic: &str) -> Socket {
+/// Opens a WebSocket at `/topics/TOPIC`.
+pub(super) async fn open(address: SocketAddr, sender: &Sender, topic: &str) -> Socket {
     let path = format!("/topics/{topic}");
-    let response = handshake(hub, sender, "websocket", &path, &[VERSION]).await;
+    let response = handshake(address, sender, "websocket", &path, &[VERSION]).await;
     assert_eq!(response.status(), 200);
     let upgraded = timeout(PATIENCE, hyper::upgrade::on(response)).await.unwrap().unwrap();
     WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Client, None).await
 }
 
-async fn message(socket: &mut Socket) -> Message {
+pub(super) async fn message(socket: &mut Socket) -> Message {
     timeout(PATIENCE, socket.next()).await.expect("nothing arrived").expect("it ended").unwrap()
 }
 
@@ -55,8 +58,8 @@ fn sockets_of_one_connection_send_receive_and_close_independently() {
     every_mover_without_broker(async |mover| {
         let hub = mover.hub().await;
         let sender = connect(hub.address).await;
-        let mut one = open(&hub, &sender, "room").await;
-        let mut two = open(&hub, &sender, "room").await;
+        let mut one = open(hub.address, &sender, "room").await;
+        let mut two = open(hub.address, &sender, "room").await;
         let large = "x".repeat(1 << 20);
         for text in ["hello", &large] {
             one.send(Message::text(text)).await.unwrap();
@@ -83,7 +86,7 @@ fn a_socket_gets_its_goodbye_at_the_shutdown() {
     every_mover_without_broker(async |mover| {
         let mut hub = mover.hub().await;
         let sender = connect(hub.address).await;
-        let mut socket = open(&hub, &sender, "room").await;
+        let mut socket = open(hub.address, &sender, "room").await;
         hub.ask_to_stop();
         match message(&mut socket).await {
             Message::Close(Some(frame)) => assert_eq!(u16::from(frame.code), 1001),
@@ -110,13 +113,14 @@ fn a_handshake_is_checked_as_over_http1() {
             ("websocket", "/topics/t?transport=sse", &[VERSION], 501, "unknown_protocol"),
             ("connect-udp", "/topics/t", &[VERSION], 501, "unknown_protocol"),
         ] {
-            let response = handshake(&hub, &sender, protocol, path, headers).await;
+            let response = handshake(hub.address, &sender, protocol, path, headers).await;
             assert_eq!(response.status(), status, "{code}");
             let body = response.into_body().collect().await.unwrap().to_bytes();
             assert!(String::from_utf8_lossy(&body).contains(code), "{body:?}");
         }
         let offer = ("sec-websocket-protocol", "mqtt, tidings.v1");
-        let response = handshake(&hub, &sender, "websocket", "/topics/t", &[VERSION, offer]).await;
+        let response =
+            handshake(hub.address, &sender, "websocket", "/topics/t", &[VERSION, offer]).await;
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["sec-websocket-protocol"], "tidings.v1");
         assert!(!response.headers().contains_key("sec-websocket-accept"));

@@ -1,15 +1,25 @@
 //! The certificates of sessions.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use http::Version;
 use rcgen::{CertificateParams, KeyPair};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use serde_json::Value;
 use tidings_core::{Hub, HubConfig, Position};
-use tidings_server::{Tls, transports};
-use tidings_transport::client::ClientError;
+use tidings_server::{ServeBy, Server, Tls, transports};
+use tidings_transport::client::{ClientError, Http, request};
+use tokio::sync::oneshot;
 
-use crate::support::{Follower, Mover, Raw, Running, Sessions, in_time, trusting};
+use crate::support::{
+    Follower, Mover, Raw, Running, Sessions, VERSIONS, client_that_trusts, connect_tls, in_time,
+    trusting,
+};
 
 /// Writes a new certificate for `localhost` and `127.0.0.1` and its key into one file, and returns the certificate.
 fn renew(path: &Path, days: u32) -> String {
@@ -62,6 +72,65 @@ async fn new_sessions_use_a_renewed_certificate_and_open_ones_go_on() {
         assert_eq!(about["webtransport"]["hashes"], serde_json::json!([]));
         drop((first, second));
         hub.stop().await;
+    })
+    .await;
+}
+
+/// Returns `/transports` over HTTP/2.
+async fn about_over_http2(sessions: &Sessions) -> Value {
+    let mut target = sessions.target("t");
+    target.url.set_path("/transports");
+    let mut http = Http::connect(&target).await.unwrap();
+    let response = http.send(request(&target.url).unwrap()).await.unwrap();
+    assert_eq!(response.version(), Version::HTTP_2);
+    let mut body = response.into_body();
+    let mut text = Vec::new();
+    while let Some(chunk) = http.chunk(&mut body).await.unwrap() {
+        text.extend_from_slice(&chunk);
+    }
+    serde_json::from_slice(&text).unwrap()
+}
+
+#[tokio::test]
+async fn each_of_several_listeners_with_tls_describes_its_own_endpoint() {
+    in_time(async {
+        for serve_by in [ServeBy::Lanes, ServeBy::GeneralPath] {
+            let folder = tempfile::tempdir().unwrap();
+            let builder = Server::builder(Hub::default()).serve_by(serve_by);
+            let mut server = builder.build().bind("127.0.0.1:0").await.unwrap();
+            let plain = server.local_addrs()[0];
+            let mut listeners = Vec::new();
+            for name in ["one.pem", "two.pem", "three.pem"] {
+                let path = folder.path().join(name);
+                let pem = renew(&path, 13);
+                let tls = Tls::from_files([(&path, &path)]).unwrap();
+                let (with_tls, sessions) = Sessions::add(server, &tls, &pem);
+                server = with_tls;
+                listeners.push((sessions, pem));
+            }
+            let (stop, stopped) = oneshot::channel::<()>();
+            let serving = tokio::spawn(server.serve(async { drop(stopped.await) }));
+            let mut hashes = HashSet::new();
+            for (sessions, pem) in &listeners {
+                let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
+                let client = client_that_trusts(certificate, VERSIONS[1]);
+                let stream = connect_tls(sessions.address, Arc::new(client)).await;
+                let mut raw = Raw::over(stream);
+                raw.send("GET /transports HTTP/1.1\r\nHost: hub\r\n\r\n").await;
+                let about = raw.answer().await.json();
+                assert_eq!(about["webtransport"]["port"], sessions.address.port(), "{serve_by:?}");
+                let over_http2 = about_over_http2(sessions).await;
+                assert_eq!(about["webtransport"], over_http2["webtransport"], "{serve_by:?}");
+                hashes.insert(about["webtransport"]["hashes"].to_string());
+                follow(sessions).await.unwrap();
+            }
+            assert_eq!(hashes.len(), 3, "each has another certificate: {hashes:?}");
+            // A listener without TLS describes the first endpoint.
+            let about = Raw::get(plain, "/transports").await.json();
+            assert_eq!(about["webtransport"]["port"], listeners[0].0.address.port());
+            stop.send(()).unwrap();
+            serving.await.unwrap().unwrap();
+        }
     })
     .await;
 }

@@ -12,6 +12,12 @@
 //! transports.
 //!
 //! The clients of the transports are built on [`Http`] and [`connect`].
+//!
+//! # HTTP versions
+//!
+//! SSE, long-polling and [`Publisher`] speak HTTP/2 or HTTP/1.1: see [`Http`]. WebSocket speaks only HTTP/1.1, because
+//! each subscription has its own connection, so HTTP/2 would save none, and few proxies pass on a WebSocket over HTTP/2.
+//! WebTransport speaks HTTP/3.
 
 mod error;
 mod follow;

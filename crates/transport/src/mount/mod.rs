@@ -27,6 +27,12 @@
 //! The HTTP server decides how connections end. Enable hyper's `half_close(true)` to serve clients that close their
 //! side after a request (RFC 9112, section 9.6). With it, the poll of a client that has left is held to its end.
 //!
+//! With the feature `http2`, a mount also accepts WebSockets over the HTTP/2 of hyper and axum (RFC 8441). In hyper,
+//! call `enable_connect_protocol` of the HTTP/2 builder. `axum::serve` does that. The path must be routed for the
+//! method `CONNECT` too, as `route_service` does. Each of these WebSockets is served in a separate task, because its
+//! connection has other streams. If its client stops reading, the client loses its seat after the
+//! [write deadline](Mount::write_deadline), but hyper keeps the stream and some unsent bytes until the connection ends.
+//!
 //! A mount does not know which listener a request came in through. An application that listens on a loopback address
 //! should also call [`Hosts::check`](crate::Hosts::check).
 
@@ -192,7 +198,7 @@ impl Mount {
     /// Hands WebSocket connections over to this adopter once they are upgraded, for example to the lanes of a server.
     /// There a connection costs less than in a task. Default: each connection is served in a separate task.
     ///
-    /// A connection with TLS is always served in a task. Connections that the adopter serves have its settings, such as
+    /// A connection with TLS and a stream of HTTP/2 are always served in a task. Connections that the adopter serves have its settings, such as
     /// its write deadline, and the [observer](Self::observer) of the mount is not called for them.
     ///
     /// # Panics

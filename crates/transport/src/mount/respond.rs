@@ -13,9 +13,10 @@ use tidings_core::{Filters, Reason, Subscription, Topic};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{BoxError, Mount, MountBody, Observer, Subscriber, answer, conversation};
+use crate::connect::protocol_of;
 use crate::{
-    ConnectProtocol, Encoder, Inbound, ListenerKind, OnMessage, PublishMany, PublishRequest,
-    Rejection, Shape, SubscribeRequest, choose, last_segment, published, read_payload,
+    Encoder, Inbound, ListenerKind, OnMessage, PublishMany, PublishRequest, Rejection, Shape,
+    SubscribeRequest, choose, last_segment, published, read_payload,
 };
 
 /// A client that has been accepted and has a seat.
@@ -66,7 +67,7 @@ impl Mount {
                 let filters = name.parse()?;
                 Ok(self.subscribe(request, filters).await)
             }
-            Method::CONNECT if request.extensions().get::<ConnectProtocol>().is_some() => {
+            Method::CONNECT if protocol_of(request.extensions()).is_some() => {
                 let filters = name.parse()?;
                 Ok(self.subscribe(request, filters).await)
             }

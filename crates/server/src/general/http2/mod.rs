@@ -22,12 +22,12 @@ use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use h2::server::{Builder, Connection};
-use tidings_transport::ListenerKind;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::socket::Socket;
 use crate::config::Config;
+use crate::listener::ListenerRef;
 use crate::shared::Shared;
 
 /// The bytes with which a client begins an HTTP/2 connection (RFC 9113, section 3.4).
@@ -57,8 +57,7 @@ const LINGER: Duration = Duration::from_secs(2);
 /// The part of a connection that its streams need.
 #[derive(Clone, Copy)]
 pub(super) struct Peer {
-    /// The kind of the listener that accepted it.
-    listener: ListenerKind,
+    listener: ListenerRef,
     /// Whether it is over the limit, so that its only response is `503`.
     is_surplus: bool,
     /// How long it may be without a stream.

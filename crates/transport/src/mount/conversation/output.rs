@@ -7,6 +7,10 @@ use bytes::{Buf, Bytes};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
+/// The most bytes of one write. To a stream of HTTP/2, hyper accepts a few writes of any size before it waits for the
+/// client.
+const MAX_WRITE: usize = 64 << 10;
+
 /// The writing side of a conversation.
 pub(super) struct Output<W> {
     pub(super) writer: W,
@@ -19,7 +23,8 @@ impl<W: AsyncWrite + Unpin> Output<W> {
     /// deadline.
     pub(super) async fn write(&mut self, mut bytes: Bytes) -> io::Result<()> {
         while !bytes.is_empty() {
-            let count = timeout(self.write_deadline, self.writer.write(&bytes)).await??;
+            let part = &bytes[..bytes.len().min(MAX_WRITE)];
+            let count = timeout(self.write_deadline, self.writer.write(part)).await??;
             if count == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }
