@@ -153,6 +153,10 @@ impl AsyncRead for Socket {
         }
         let count = early.len().min(buffer.remaining());
         buffer.put_slice(&early.split_to(count));
+        if early.is_empty() {
+            // A quiet connection keeps no buffer.
+            *early = BytesMut::new();
+        }
         Poll::Ready(Ok(()))
     }
 }
