@@ -24,6 +24,7 @@ mod conformance {
     mod payloads;
     mod pipelined;
     mod publish_many;
+    mod published;
     mod sessions;
     mod shutdown;
     mod slow;

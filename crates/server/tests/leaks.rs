@@ -11,7 +11,7 @@ use futures::future::join_all;
 use tidings_core::{HubConfig, Position};
 use tokio::task::JoinSet;
 
-use support::{Case, MOVERS, Raw, Running, cases, eventually};
+use support::{MOVERS, Raw, Running, cases_of, eventually};
 
 /// The number of clients of each kind: those that stay to the end, and those that vanish.
 const EACH: usize = 1000;
@@ -31,8 +31,7 @@ async fn two_thousand_clients_leak_neither_a_seat_nor_a_descriptor() {
         assert_eq!(Raw::get(hub.address, "/healthz").await.status, 200);
         let before_anyone = descriptors();
         let after = hub.hub.log().head();
-        let of_mover = |case: &Case| case.mover == mover;
-        let transports: Vec<Case> = cases().into_iter().filter(of_mover).collect();
+        let transports = cases_of(mover);
         let transports = || transports.iter().cycle();
 
         let mut staying = JoinSet::new();

@@ -3,6 +3,10 @@
 
 mod support;
 
+mod tls {
+    mod reload;
+}
+
 use std::sync::Arc;
 use std::time::Duration;
 

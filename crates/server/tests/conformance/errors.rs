@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use tidings_core::HubConfig;
 use tidings_server::{Action, Authorizer};
-use tidings_transport::Rejection;
+use tidings_transport::{Rejection, query};
 
 use crate::support::{
-    PATIENCE, Raw, Running, every_mover, every_mover_on_our_connections, every_mover_over_http1,
+    PATIENCE, Raw, Running, every, every_mover, every_mover_on_our_connections,
+    every_mover_over_http1,
 };
 
 fn post(path: &str, body: &str) -> String {
@@ -81,6 +82,48 @@ fn each_fault_has_its_status_and_code() {
         }
         assert!(hub.hub.pool().is_empty(), "a rejected client has no seat");
         assert_eq!(hub.hub.log().head().seq, 0, "a rejected client has published nothing");
+        hub.stop().await;
+    });
+}
+
+/// The rejections of a subscribe request are the same for every transport.
+#[test]
+fn each_fault_of_a_subscription_has_its_status_and_code() {
+    let long = "x".repeat(256);
+    let many = ["a"; 65].join(",");
+    let table = [
+        ("a..b", "", 400, "bad_topic"),
+        ("a.%3E.b", "", 400, "bad_topic"),
+        ("%ff", "", 400, "bad_topic"),
+        (&long, "", 400, "bad_topic"),
+        (&many, "", 400, "bad_topic"),
+        ("t", "&after=nonsense", 400, "bad_id"),
+        ("t", "&after=", 400, "bad_id"),
+        ("", "", 404, "not_found"),
+        ("a/b", "", 404, "not_found"),
+        ("secret", "", 401, "unauthorized"),
+        ("secret", "&access_token=wrong", 403, "forbidden"),
+    ];
+    every(async |case| {
+        let mut config = case.config(HubConfig::default()).await;
+        config.authorizer = Authorizer::from_fn(|request, action| match action {
+            Action::Subscribe(filters) if filters.as_topic() == Some("secret".parse().unwrap()) => {
+                match query(request, "access_token").as_deref() {
+                    None => Err(Rejection::unauthorized("a token is required")),
+                    Some("right") => Ok(()),
+                    Some(_) => Err(Rejection::forbidden("the token is wrong")),
+                }
+            }
+            _ => Ok(()),
+        });
+        let hub = Running::start(config).await;
+        for (filters, query, status, code) in table {
+            let rejection = case.subscribe(&hub, filters, query, "").await.rejection().await;
+            assert_eq!(rejection, (status, code.to_owned()), "{filters}{query}");
+        }
+        assert!(hub.hub.pool().is_empty(), "a rejected client has no seat");
+        let right = "&access_token=right&after=earliest&wait=0";
+        case.subscribe(&hub, "secret", right, "").await.accepted().await;
         hub.stop().await;
     });
 }

@@ -6,7 +6,9 @@ use tidings_core::{Heartbeat, HubConfig, Position, Reason};
 use tidings_transport::Shape;
 use tidings_transport::client::Arrival;
 
-use crate::support::{Case, Raw, Running, every_also_mounted, every_shaped, masked};
+use crate::support::{
+    Case, Raw, Running, every_also_mounted, every_shaped, every_websocket, masked,
+};
 
 /// The number of intervals without a response that end a client. They are 1.5 seconds, enough on a busy machine.
 const STRIKES: u8 = 30;
@@ -65,50 +67,38 @@ fn a_client_of_ours_responds_to_every_ping_and_is_kept() {
 
 #[test]
 fn a_silent_client_is_disconnected_after_its_strikes() {
-    every_shaped(
-        |shape| shape == Shape::Upgrade,
-        async |case| {
-            if case.is_session() {
-                return;
-            }
-            let strikes = 3;
-            let hub = quick(case, strikes).await;
-            let mut silent = Raw::connect(hub.address).await;
-            silent.send(case.request("t", "")).await;
-            assert_eq!(silent.head().await.status, 101);
-            for _ in 0..strikes {
-                assert_eq!(silent.frame().await.0, 0x89, "a ping");
-            }
-            let (first, payload) = silent.frame().await;
-            let code = Reason::Silent.code().to_be_bytes();
-            assert_eq!((first, payload.get(..2)), (0x88, Some(&code[..])));
-            assert!(silent.rest().await.is_empty());
-            hub.stop().await;
-        },
-    );
+    every_websocket(async |case| {
+        let strikes = 3;
+        let hub = quick(case, strikes).await;
+        let mut silent = Raw::connect(hub.address).await;
+        silent.send(case.request("t", "")).await;
+        assert_eq!(silent.head().await.status, 101);
+        for _ in 0..strikes {
+            assert_eq!(silent.frame().await.0, 0x89, "a ping");
+        }
+        let (first, payload) = silent.frame().await;
+        let code = Reason::Silent.code().to_be_bytes();
+        assert_eq!((first, payload.get(..2)), (0x88, Some(&code[..])));
+        assert!(silent.rest().await.is_empty());
+        hub.stop().await;
+    });
 }
 
 #[test]
 fn any_frame_of_the_client_resets_its_strikes() {
-    every_shaped(
-        |shape| shape == Shape::Upgrade,
-        async |case| {
-            if case.is_session() {
-                return;
+    every_websocket(async |case| {
+        let hub = quick(case, STRIKES).await;
+        let mut peer = Raw::connect(hub.address).await;
+        peer.send(case.request("t", "")).await;
+        assert_eq!(peer.head().await.status, 101);
+        for _ in 0..5 {
+            for _ in 0..STRIKES / 3 {
+                assert_eq!(peer.frame().await.0, 0x89);
             }
-            let hub = quick(case, STRIKES).await;
-            let mut peer = Raw::connect(hub.address).await;
-            peer.send(case.request("t", "")).await;
-            assert_eq!(peer.head().await.status, 101);
-            for _ in 0..5 {
-                for _ in 0..STRIKES / 3 {
-                    assert_eq!(peer.frame().await.0, 0x89);
-                }
-                // An unsolicited pong, which needs no response (RFC 6455, section 5.5.3).
-                peer.send(masked(0x8a, b"")).await;
-            }
-            drop(peer);
-            hub.stop().await;
-        },
-    );
+            // An unsolicited pong, which needs no response (RFC 6455, section 5.5.3).
+            peer.send(masked(0x8a, b"")).await;
+        }
+        drop(peer);
+        hub.stop().await;
+    });
 }

@@ -6,7 +6,7 @@ use tidings_core::HubConfig;
 use tidings_server::Hosts;
 use tokio::net::TcpListener;
 
-use crate::support::{Raw, Running, every_mover_over_http1, every_without_tls};
+use crate::support::{Raw, Running, every, every_mover_without_tls, every_without_tls};
 
 const EVIL: &str = "evil.example:8080";
 
@@ -42,7 +42,7 @@ fn a_page_of_another_name_can_neither_read_nor_publish() {
 fn every_resource_except_the_health_check_is_rejected() {
     let preflight = "Access-Control-Request-Method: POST\r\n";
     let chunked = "Transfer-Encoding: chunked\r\n";
-    every_mover_over_http1(async |mover| {
+    every_mover_without_tls(async |mover| {
         let hub = mover.hub().await;
         for (line, headers) in [
             ("GET /", ""),
@@ -68,7 +68,7 @@ fn every_resource_except_the_health_check_is_rejected() {
 #[test]
 fn listed_hosts_are_accepted_and_a_listener_that_is_not_loopback_accepts_all() {
     let get = |host: &str| format!("GET /transports HTTP/1.1\r\nHost: {host}\r\n\r\n");
-    every_mover_over_http1(async |mover| {
+    every_mover_without_tls(async |mover| {
         let status = async |hub: &Running, host: &str| {
             Raw::request((std::net::Ipv4Addr::LOCALHOST, hub.address.port()).into(), get(host))
                 .await
@@ -95,5 +95,24 @@ fn listed_hosts_are_accepted_and_a_listener_that_is_not_loopback_accepts_all() {
             }
             hub.stop().await;
         }
+    });
+}
+
+/// A listener with TLS accepts every name by default, because a browser checks it by the certificate.
+#[test]
+fn every_transport_accepts_only_listed_hosts() {
+    every(async |case| {
+        let mut config = case.config(HubConfig::default()).await;
+        config.hosts = Hosts::Listed(vec!["hub".to_owned()]);
+        let hub = Running::start(config).await;
+        let subscribe = async |host: &str| {
+            let lines = format!("Host: {host}\r\n");
+            case.subscribe(&hub, "t", "&after=earliest&wait=0", &lines).await
+        };
+        let rejection = subscribe(EVIL).await.rejection().await;
+        assert_eq!(rejection, (421, "unknown_host".to_owned()));
+        assert!(hub.hub.pool().is_empty());
+        subscribe("HUB:8443").await.accepted().await;
+        hub.stop().await;
     });
 }

@@ -5,18 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tidings_core::{Heartbeat, HubConfig, Notification, Reason, Session};
+use tidings_core::{Heartbeat, HubConfig, Kind, Notification, Reason, Session};
 use tidings_server::{Authorizer, HandleMessage, Message, MessageSender, OnMessage};
 use tidings_transport::query;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
-use crate::support::{Mover, Raw, Running, eventually, every_mover_also_mounted, masked};
-
-const TEXT: u8 = 0x81;
-const BINARY: u8 = 0x82;
-const CLOSE: u8 = 0x88;
-const PING: u8 = 0x89;
+use crate::support::{
+    Got, MessageClient, Mover, Raw, Running, eventually, every_mover_also_mounted,
+    every_mover_with_messages, masked,
+};
 
 struct User(String);
 
@@ -36,22 +34,9 @@ async fn start(mover: Mover, hub: HubConfig, on_message: OnMessage) -> Running {
     Running::start(config).await
 }
 
-/// Opens a WebSocket for these filters and with these further lines in its head.
-async fn open(hub: &Running, filters: &str, lines: &str) -> Raw {
-    let mut raw = Raw::connect_narrow(hub.address).await;
-    let request = format!(
-        "GET /topics/{filters} HTTP/1.1\r\nHost: hub\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{lines}\r\n"
-    );
-    raw.send(request).await;
-    assert_eq!(raw.head().await.status, 101);
-    raw
-}
-
-async fn text(raw: &mut Raw) -> String {
-    let (first, payload) = raw.frame().await;
-    assert_eq!(first, TEXT, "{payload:?}");
-    String::from_utf8(payload).unwrap()
+/// Returns text messages.
+fn texts(texts: &[&str]) -> Vec<Message> {
+    texts.iter().map(|&text| Message::text(text)).collect()
 }
 
 /// Replies to some messages at once and to others after a while, with the name of the sender.
@@ -77,26 +62,25 @@ impl HandleMessage for Named {
 fn replies_go_to_the_sender_alone_in_the_order_of_its_messages() {
     // More than fit into one packet, and more than a lane handles at a time.
     const NUMBER: usize = 1_000;
-    every_mover_also_mounted(async |mover| {
+    every_mover_with_messages(async |mover| {
         let hub = hub(mover, OnMessage::new(Named)).await;
-        let mut ann = open(&hub, "a.*?name=ann", "").await;
-        let mut bob = open(&hub, "a.*?name=bob", "").await;
-        let mut listener = open(&hub, "a.*", "").await;
-        let sent: Vec<u8> =
-            (0..NUMBER).flat_map(|number| masked(TEXT, number.to_string().as_bytes())).collect();
-        ann.send(&sent).await;
-        bob.send(masked(TEXT, b"hi")).await;
-        assert_eq!(text(&mut bob).await, "bob hi");
+        let mut ann = MessageClient::open(&hub, "a.*?name=ann").await;
+        let mut bob = MessageClient::open(&hub, "a.*?name=bob").await;
+        let mut listener = MessageClient::open(&hub, "a.*").await;
+        let sent: Vec<_> = (0..NUMBER).map(|number| Message::text(number.to_string())).collect();
+        ann.send_meanwhile(sent).await;
+        bob.send(&texts(&["hi"])).await;
+        assert_eq!(bob.text().await, "bob hi");
         for number in 0..NUMBER {
-            assert_eq!(text(&mut ann).await, format!("ann {number}"));
+            assert_eq!(ann.text().await, format!("ann {number}"));
         }
-        bob.send(masked(BINARY, &[0, 255])).await;
-        assert_eq!(bob.frame().await, (BINARY, vec![0, 255]));
+        bob.send(&[Message::binary(vec![0, 255])]).await;
+        assert_eq!(bob.message().await, Message::binary(vec![0, 255]));
         // No other client was sent a reply, and none is in the log.
         let id = hub.publish("a.b", "news").await;
         assert_eq!(id.seq, 1);
         for client in [&mut ann, &mut bob, &mut listener] {
-            assert_eq!(text(client).await, "news");
+            assert_eq!(client.text().await, "news");
         }
         drop((ann, bob, listener));
         hub.stop().await;
@@ -107,11 +91,14 @@ fn replies_go_to_the_sender_alone_in_the_order_of_its_messages() {
 fn the_subprotocol_has_a_form_for_replies() {
     every_mover_also_mounted(async |mover| {
         let hub = hub(mover, OnMessage::new(Named)).await;
-        let mut raw = open(&hub, "a.*?name=ann", "Sec-WebSocket-Protocol: tidings.v1\r\n").await;
-        assert!(text(&mut raw).await.starts_with("{\"ping\":"));
-        raw.send([masked(TEXT, b"\"1\""), masked(BINARY, &[0, 255])].concat()).await;
-        assert_eq!(text(&mut raw).await, r#"{"reply":{"data":"ann \"1\""}}"#);
-        assert_eq!(text(&mut raw).await, r#"{"reply":{"data_base64":"AP8="}}"#);
+        let protocol = "Sec-WebSocket-Protocol: tidings.v1\r\n";
+        let mut raw = Raw::open_websocket(hub.address, "a.*?name=ann", protocol).await;
+        let mut text = async || String::from_utf8(raw.frame().await.1).unwrap();
+        assert!(text().await.starts_with("{\"ping\":"));
+        raw.send([masked(0x81, b"\"1\""), masked(0x82, &[0, 255])].concat()).await;
+        let mut text = async || String::from_utf8(raw.frame().await.1).unwrap();
+        assert_eq!(text().await, r#"{"reply":{"data":"ann \"1\""}}"#);
+        assert_eq!(text().await, r#"{"reply":{"data_base64":"AP8="}}"#);
         drop(raw);
         hub.stop().await;
     });
@@ -155,82 +142,91 @@ impl HandleMessage for Waits {
 #[test]
 fn while_a_message_is_handled_deliveries_go_on_and_further_messages_wait() {
     let heartbeat = Heartbeat::default().interval(Duration::from_millis(30)).strikes(2);
-    every_mover_also_mounted(async |mover| {
+    every_mover_with_messages(async |mover| {
         let waits = Waits::new();
         let config = HubConfig::default().heartbeat(heartbeat);
         let hub = start(mover, config, OnMessage::new(waits.clone())).await;
-        let mut raw = open(&hub, "t", "").await;
-        raw.send([masked(TEXT, b"one"), masked(TEXT, b"two")].concat()).await;
-        raw.send(masked(TEXT, b"three")).await;
+        let mut client = MessageClient::open(&hub, "t").await;
+        client.send(&texts(&["one", "two"])).await;
+        client.send(&texts(&["three"])).await;
         eventually("it is handled", async || waits.handling() == 1).await;
-        let mut pings = 0;
+        let mut heartbeats = 0;
         for number in 0..4 {
             hub.publish("t", format!("news {number}")).await;
             let news = loop {
-                match raw.frame().await {
-                    (PING, _) => pings += 1,
-                    (_, payload) => break payload,
+                match client.next().await {
+                    Got::Heartbeat => heartbeats += 1,
+                    news => break news,
                 }
             };
-            assert_eq!(news, format!("news {number}").into_bytes());
+            assert_eq!(news, Got::Message(Message::text(format!("news {number}"))));
         }
         // The server does not read from the client meanwhile, so the client is not considered silent.
-        while pings < 8 {
-            assert_eq!(raw.frame().await.0, PING);
-            pings += 1;
+        while heartbeats < 8 {
+            assert_eq!(client.next().await, Got::Heartbeat);
+            heartbeats += 1;
         }
         assert_eq!(waits.handling(), 1, "the second waits for the first");
         waits.permits.add_permits(3);
-        for expected in ["one", "two", "three"] {
+        for expected in texts(&["one", "two", "three"]) {
             loop {
-                match raw.frame().await {
-                    (PING, _) => raw.send(masked(0x8a, b"")).await,
-                    (_, payload) => break assert_eq!(payload, expected.as_bytes()),
+                match client.next().await {
+                    Got::Heartbeat => client.pong().await,
+                    reply => break assert_eq!(reply, Got::Message(expected)),
                 }
             }
         }
-        drop(raw);
+        drop(client);
         hub.stop().await;
     });
 }
 
 #[test]
 fn a_handler_that_does_not_return_is_ended_by_its_time_limit() {
-    every_mover_also_mounted(async |mover| {
+    every_mover_with_messages(async |mover| {
         let waits = Waits::new();
         let on_message = OnMessage::new(waits.clone()).time_limit(Duration::from_millis(50));
         let hub = hub(mover, on_message).await;
-        let mut raw = open(&hub, "t", "").await;
-        raw.send(masked(TEXT, b"anyone?")).await;
-        assert_eq!(raw.frames_to_close().await, (vec![], Reason::Internal.code()));
+        let mut client = MessageClient::open(&hub, "t").await;
+        client.send(&texts(&["anyone?"])).await;
+        assert_eq!(client.texts_to_close().await, (vec![], Reason::Internal.code()));
         assert_eq!(waits.handling(), 0);
-        drop(raw);
         eventually("its seat is free", async || hub.hub.pool().is_empty()).await;
         hub.stop().await;
     });
 }
 
+/// How a client leaves.
+#[derive(Clone, Copy)]
+enum Leave {
+    Drop,
+    Close,
+    Reset,
+}
+
 #[test]
 fn a_client_that_leaves_ends_its_handler_and_frees_its_seat() {
-    every_mover_also_mounted(async |mover| {
+    // By a bridge, a stream of HTTP/2 is half closed first. That it is reset then is detected by the next heartbeat.
+    let heartbeat = Heartbeat::default().interval(Duration::from_secs(1));
+    every_mover_with_messages(async |mover| {
         let waits = Waits::new();
         let on_message = OnMessage::new(waits.clone()).time_limit(Duration::from_secs(3600));
-        let hub = hub(mover, on_message).await;
-        // With and without unread bytes, by a close and by a reset.
-        for (rest, resets) in [
-            (vec![], false),
-            (masked(CLOSE, b""), false),
-            (vec![], true),
-            (masked(TEXT, b"2"), true),
+        let hub = start(mover, HubConfig::default().heartbeat(heartbeat), on_message).await;
+        // With and without unread messages, and in every way to leave.
+        for (rest, leave) in [
+            (vec![], Leave::Drop),
+            (vec![], Leave::Close),
+            (vec![], Leave::Reset),
+            (texts(&["2"]), Leave::Reset),
         ] {
-            let mut raw = open(&hub, "t", "").await;
-            raw.send(masked(TEXT, b"1")).await;
+            let mut client = MessageClient::open(&hub, "t").await;
+            client.send(&texts(&["1"])).await;
             eventually("it is handled", async || waits.handling() == 1).await;
-            raw.send(&rest).await;
-            if resets {
-                raw.reset();
-            } else {
-                drop(raw);
+            client.send(&rest).await;
+            match leave {
+                Leave::Drop => drop(client),
+                Leave::Close => client.close().await,
+                Leave::Reset => client.reset(),
             }
             eventually("its seat is free", async || hub.hub.pool().is_empty()).await;
             eventually("its handler is gone", async || waits.handling() == 0).await;
@@ -241,7 +237,7 @@ fn a_client_that_leaves_ends_its_handler_and_frees_its_seat() {
 
 #[test]
 fn an_error_ends_the_client_after_what_it_has_published_and_a_panic_ends_no_other_client() {
-    every_mover_also_mounted(async |mover| {
+    every_mover_with_messages(async |mover| {
         let on_message = OnMessage::new(async |sender: MessageSender, message: Message| {
             let topic = "t".parse().unwrap();
             match message.as_text() {
@@ -255,7 +251,7 @@ fn an_error_ends_the_client_after_what_it_has_published_and_a_panic_ends_no_othe
             Err(Reason::Normal)
         });
         let hub = hub(mover, on_message).await;
-        let mut other = open(&hub, "t", "").await;
+        let mut other = MessageClient::open(&hub, "t").await;
         let mut published = Vec::new();
         for (sent, echoed, code) in [
             ("last words", Some("last words"), 1000),
@@ -266,14 +262,14 @@ fn an_error_ends_the_client_after_what_it_has_published_and_a_panic_ends_no_othe
             if mover.broker.is_some() && sent == "hub" {
                 continue;
             }
-            let mut raw = open(&hub, "t", "").await;
-            raw.send([masked(TEXT, sent.as_bytes()), masked(TEXT, b"not handled")].concat()).await;
-            let (texts, closed) = raw.frames_to_close().await;
+            let mut client = MessageClient::open(&hub, "t").await;
+            client.send(&texts(&[sent, "not handled"])).await;
+            let (texts, closed) = client.texts_to_close().await;
             assert_eq!((texts, closed), (echoed.iter().map(|&it| it.to_owned()).collect(), code));
             published.extend(echoed);
         }
         for expected in published {
-            assert_eq!(text(&mut other).await, expected);
+            assert_eq!(other.text().await, expected);
         }
         drop(other);
         hub.stop().await;
@@ -286,7 +282,7 @@ fn replies_that_a_client_does_not_read_are_bounded() {
     const MESSAGES: usize = 3_000;
     // More than the buffers of the two sockets.
     const MOST: usize = 24 << 20;
-    every_mover_also_mounted(async |mover| {
+    every_mover_with_messages(async |mover| {
         let handled = Arc::new(AtomicUsize::new(0));
         let counter = handled.clone();
         let on_message = OnMessage::from_fn(move |_, _| {
@@ -294,22 +290,22 @@ fn replies_that_a_client_does_not_read_are_bounded() {
             Ok(Some(Message::binary(vec![0; REPLY])))
         });
         let hub = hub(mover, on_message).await;
-        let mut raw = open(&hub, "t", "").await;
-        raw.send(masked(TEXT, b"?").repeat(MESSAGES)).await;
+        let mut client = MessageClient::open(&hub, "t").await;
+        client.send_meanwhile(texts(&["?"; MESSAGES])).await;
         // The write deadline ends it.
         eventually("its seat is free", async || hub.hub.pool().is_empty()).await;
         let handled = handled.load(Ordering::SeqCst);
         assert!(handled > 0 && handled * REPLY < MOST, "{handled} replies");
-        drop(raw);
+        drop(client);
 
         // A client that reads slowly receives all of them.
-        let mut raw = open(&hub, "t", "").await;
-        raw.send(masked(TEXT, b"?").repeat(200)).await;
+        let mut client = MessageClient::open(&hub, "t").await;
+        client.send_meanwhile(texts(&["?"; 200])).await;
         for number in 0..200 {
-            let (first, payload) = raw.frame().await;
-            assert_eq!((first, payload.len()), (BINARY, REPLY), "{number}");
+            let reply = client.message().await;
+            assert_eq!((reply.kind, reply.payload.len()), (Kind::Binary, REPLY), "{number}");
         }
-        drop(raw);
+        drop(client);
         hub.stop().await;
     });
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tidings_core::{Heartbeat, HubConfig, Position, Retention, Snapshot};
 use tidings_transport::Shape;
 
-use crate::support::{Case, Raw, Running, every_also_mounted, every_without_broker};
+use crate::support::{Case, Peer, Raw, Running, every_also_mounted, every_without_broker};
 
 async fn publish(hub: &Running, topics: &[&str]) {
     for topic in topics {
@@ -115,9 +115,6 @@ fn a_slow_client_misses_nothing_that_is_published_meanwhile() {
 #[test]
 fn a_poll_that_ends_within_the_snapshot_continues_from_its_cursor() {
     every_also_mounted(async |case| {
-        if case.is_session() {
-            return;
-        }
         if !case.polls() {
             return;
         }
@@ -155,10 +152,12 @@ fn a_poll_that_ends_within_the_snapshot_continues_from_its_cursor() {
     });
 }
 
-fn first_bytes(case: &Case, query: &str, header: &str) -> String {
-    let request = case.request("%3E", query);
-    let request = request.replacen("\r\n", &format!("\r\n{header}"), 1);
-    request.replacen("\r\n\r\n", "\r\nSec-WebSocket-Protocol: tidings.v1\r\n\r\n", 1)
+/// Subscribes by WebSocket with its subprotocol, and by every other transport as usual.
+async fn subscribe(case: &Case, hub: &Running, filters: &str, query: &str, header: &str) -> Peer {
+    let lines = format!("Sec-WebSocket-Protocol: tidings.v1\r\n{header}");
+    let mut peer = case.subscribe(hub, filters, query, &lines).await;
+    peer.accepted().await;
+    peer
 }
 
 /// A client that is disconnected before its first notification then requests the newest again, as an `EventSource` does
@@ -166,27 +165,19 @@ fn first_bytes(case: &Case, query: &str, header: &str) -> String {
 #[test]
 fn a_stream_sends_no_position_before_the_first_notification() {
     every_also_mounted(async |case| {
-        if case.is_session() {
-            return;
-        }
         if case.polls() {
             return;
         }
         let hub = case.hub().await;
         publish(&hub, &["a", "a"]).await;
         let opening = async |query: &str| {
-            let mut raw = Raw::connect(hub.address).await;
-            raw.send(first_bytes(case, query, "")).await;
-            raw.head().await;
-            let opening = match case.shape() {
-                Shape::Upgrade => raw.frame().await.1,
-                _ => raw.until(b"retry: ").await,
+            let mut peer = subscribe(case, &hub, "%3E", query, "").await;
+            let [first, then]: [&[u8]; 2] = match case.shape() {
+                Shape::Upgrade => [b"\"ping\":", b"\"data\":"],
+                _ => [b"retry: ", b"data: "],
             };
-            let rest = match case.shape() {
-                Shape::Upgrade => raw.frame().await.1,
-                _ => raw.until(b"data: ").await,
-            };
-            [String::from_utf8(opening).unwrap(), String::from_utf8(rest).unwrap()]
+            let (opening, rest) = (peer.until(first).await, peer.until(then).await);
+            [opening, rest].map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
         };
         let ids = |text: &[String; 2]| text.concat().matches(&hub.hub.epoch().to_string()).count();
         let latest = opening("&after=latest").await;
@@ -201,9 +192,6 @@ fn a_stream_sends_no_position_before_the_first_notification() {
 #[test]
 fn a_stream_sends_its_position_at_once_if_nothing_retained_matches() {
     every_also_mounted(async |case| {
-        if case.is_session() {
-            return;
-        }
         if case.polls() {
             return;
         }
@@ -211,11 +199,9 @@ fn a_stream_sends_its_position_at_once_if_nothing_retained_matches() {
         let config = HubConfig::default().heartbeat(heartbeat);
         let hub = Running::start(case.config(config).await).await;
         publish(&hub, &["a", "a"]).await;
-        let mut raw = Raw::connect(hub.address).await;
-        raw.send(first_bytes(case, "&after=latest", "").replacen("%3E", "none", 1)).await;
-        raw.head().await;
-        raw.until(hub.hub.epoch().id(2).to_string().as_bytes()).await;
-        drop(raw);
+        let mut peer = subscribe(case, &hub, "none", "&after=latest", "").await;
+        peer.until(hub.hub.epoch().id(2).to_string().as_bytes()).await;
+        drop(peer);
         hub.stop().await;
     });
 }
@@ -223,9 +209,6 @@ fn a_stream_sends_its_position_at_once_if_nothing_retained_matches() {
 #[test]
 fn the_rest_of_a_snapshot_is_a_position_for_every_transport() {
     every_without_broker(async |case| {
-        if case.is_session() {
-            return;
-        }
         let hub = case.hub().await;
         publish(&hub, &["a", "b", "a", "b", "a"]).await;
         let rest = Snapshot::new(hub.hub.epoch().id(1), 4);
@@ -243,11 +226,10 @@ fn the_rest_of_a_snapshot_is_a_position_for_every_transport() {
             ("", format!("Last-Event-ID: {rest}\r\n")),
             (&format!("&lastEventId={rest}"), String::new()),
         ] {
-            let mut raw = Raw::connect(hub.address).await;
-            raw.send(first_bytes(case, &format!("{query}&wait=0"), &header)).await;
-            raw.head().await;
+            let query = format!("{query}&wait=0");
+            let mut peer = subscribe(case, &hub, "%3E", &query, &header).await;
             let end: &[u8] = if case.shape() == Shape::Stream { b"data: " } else { b"\"x\"" };
-            let text = String::from_utf8_lossy(&raw.until(end).await).into_owned();
+            let text = String::from_utf8_lossy(&peer.until(end).await).into_owned();
             let first = format!("{}-4", hub.hub.epoch());
             assert!(text.contains(&first), "{query}{header}");
         }

@@ -3,18 +3,23 @@
 use std::time::Duration;
 
 use tidings_core::{HubConfig, Limits, Position};
+use tidings_server::Listed;
 use tidings_transport::client::ClientError;
 
 use crate::support::{
-    Case, Raw, Running, all_listed, eventually, every, every_mover_on_our_connections,
+    Case, Peer, Raw, Running, all_listed, eventually, every, every_mover_without_broker,
     every_on_our_connections,
 };
 
-fn assert_full(rejected: Result<crate::support::Follower, ClientError>) {
+async fn assert_full(hub: &Running, listed: &Listed, filters: &str) {
+    let rejected = hub.try_follow(listed, filters, Position::Live).await;
     match rejected.map(|_| "connected").expect_err("it is full") {
         ClientError::Rejected { status, retry_after, message, .. } => {
             assert_eq!(status, 503);
-            assert_eq!(retry_after, Some(Duration::from_secs(5)));
+            // The reason of a closed session has no header.
+            let is_session = listed.server.name() == "webtransport";
+            let expected = (!is_session).then_some(Duration::from_secs(5));
+            assert_eq!(retry_after, expected);
             assert!(message.contains("try again later"), "{message}");
         }
         other => panic!("{other}"),
@@ -22,27 +27,28 @@ fn assert_full(rejected: Result<crate::support::Follower, ClientError>) {
 }
 
 /// A client that keeps its seat until it is dropped. A polling client of ours has a seat only during a request.
-async fn seated(case: &Case, hub: &Running, filters: &str) -> Raw {
+async fn seated(case: &Case, hub: &Running, filters: &str) -> Peer {
     let after = hub.hub.log().head();
-    let mut raw = Raw::connect(hub.address).await;
-    raw.send(case.request(filters, &format!("&after={after}"))).await;
-    raw
+    case.subscribe(hub, filters, &format!("&after={after}"), "").await
+}
+
+/// WebTransport is one more, if the server of this case has it.
+fn all_of(case: &Case) -> Vec<Listed> {
+    let session = case.is_session().then(|| case.listed.clone());
+    all_listed().into_iter().chain(session).collect()
 }
 
 #[test]
 fn a_full_pool_rejects_clients_until_a_seat_is_free() {
     every_on_our_connections(async |case| {
-        if case.is_session() {
-            return;
-        }
         let limits = Limits::default().total(2);
         let config = case.config(HubConfig::default().limits(limits)).await;
         let hub = Running::start(config).await;
         let one = seated(case, &hub, "t").await;
         let two = seated(case, &hub, "t").await;
         eventually("both have a seat", async || hub.hub.pool().len() == 2).await;
-        for other in all_listed() {
-            assert_full(hub.try_follow(&other, "t", Position::Live).await);
+        for other in all_of(case) {
+            assert_full(&hub, &other, "t").await;
         }
         drop(one);
         eventually("one has left", async || hub.hub.pool().len() == 1).await;
@@ -58,20 +64,16 @@ fn a_full_pool_rejects_clients_until_a_seat_is_free() {
 #[test]
 fn one_transport_can_be_full_while_the_others_are_not() {
     every(async |case| {
-        if case.is_session() {
-            return;
-        }
         let limits = Limits::default().transport(case.transport(), 1);
         let config = case.config(HubConfig::default().limits(limits)).await;
         let hub = Running::start(config).await;
         let one = seated(case, &hub, "t").await;
         eventually("it has its seat", async || hub.hub.pool().len() == 1).await;
-        for other in all_listed() {
-            let came = hub.try_follow(&other, "t", Position::Live).await;
+        for other in all_of(case) {
             if other.server.name() == case.transport() {
-                assert_full(came);
+                assert_full(&hub, &other, "t").await;
             } else {
-                came.unwrap();
+                hub.try_follow(&other, "t", Position::Live).await.unwrap();
             }
         }
         drop(one);
@@ -82,17 +84,14 @@ fn one_transport_can_be_full_while_the_others_are_not() {
 #[test]
 fn a_server_full_of_filters_serves_clients_with_few() {
     every_on_our_connections(async |case| {
-        if case.is_session() {
-            return;
-        }
         let limits = Limits::default().filters(70);
         let config = case.config(HubConfig::default().limits(limits)).await;
         let hub = Running::start(config).await;
         let many = (0..64).map(|number| format!("a{number}.*")).collect::<Vec<_>>().join(",");
         let greedy = seated(case, &hub, &many).await;
         eventually("it has its seat", async || hub.hub.pool().len() == 1).await;
-        for other in all_listed() {
-            assert_full(hub.try_follow(&other, &many, Position::Live).await);
+        for other in all_of(case) {
+            assert_full(&hub, &other, &many).await;
             hub.try_follow(&other, "a.*,b.*,c.>,d", Position::Live).await.unwrap();
         }
         drop(greedy);
@@ -105,9 +104,6 @@ fn a_server_full_of_filters_serves_clients_with_few() {
 #[test]
 fn a_connection_over_the_limit_is_answered_and_closed() {
     every_on_our_connections(async |case| {
-        if case.is_session() {
-            return;
-        }
         let mut config = case.config(HubConfig::default()).await;
         config.max_connections = 2;
         let hub = Running::start(config).await;
@@ -121,8 +117,8 @@ fn a_connection_over_the_limit_is_answered_and_closed() {
         assert_eq!(answer.rejection(), (503, "full".to_owned()));
         assert_eq!(answer.header("retry-after"), Some("5"));
         assert!(third.rest().await.is_empty(), "the connection is closed");
-        for other in all_listed() {
-            assert_full(hub.try_follow(&other, "t", Position::Live).await);
+        for other in all_of(case) {
+            assert_full(&hub, &other, "t").await;
         }
         // If the liveness probe failed, a full server would be restarted.
         assert_eq!(Raw::get(hub.address, "/healthz").await.status, 200);
@@ -148,10 +144,7 @@ fn connections_far_over_the_limit_are_answered_at_once() {
     /// One connection within the limit, and those over it whose request is waited for.
     const WAITED_FOR: usize = 1 + 1024;
     rlimit::increase_nofile_limit(u64::MAX).unwrap();
-    every_mover_on_our_connections(async |mover| {
-        if mover.broker.is_some() {
-            return;
-        }
+    every_mover_without_broker(async |mover| {
         let mut config = mover.config(HubConfig::default()).await;
         config.max_connections = 1;
         let hub = Running::start(config).await;

@@ -38,9 +38,6 @@ fn no_cache_stores_a_response_and_no_proxy_buffers_a_stream() {
     every_shaped(
         |shape| shape != Shape::Upgrade,
         async |case| {
-            if case.is_session() {
-                return;
-            }
             let hub = case.hub().await;
             let mut raw = Raw::connect(hub.address).await;
             raw.send(case.request("t", "&after=earliest&wait=0")).await;

@@ -73,14 +73,8 @@ fn a_page_may_use_every_transport_or_none_and_has_a_seat_only_if_it_may() {
         format!("Sec-Fetch-Site: {site}\r\nSec-Fetch-Mode: {mode}\r\nSec-Fetch-Dest: {dest}\r\n")
     };
     every(async |case| {
-        if case.is_session() {
-            return;
-        }
         let hub = hub(case.mover).await;
         let own = own(case.mover);
-        let request = |headers: &str, query: &str| {
-            case.request("t", query).replacen("\r\n", &format!("\r\n{headers}"), 1)
-        };
         for headers in [
             OTHER.to_owned(),
             "Origin: null\r\n".to_owned(),
@@ -89,8 +83,9 @@ fn a_page_may_use_every_transport_or_none_and_has_a_seat_only_if_it_may() {
             fetch("same-site", "no-cors", "image"),
             fetch("cross-site", "navigate", "iframe"),
         ] {
-            let answer = Raw::request(hub.address, request(&headers, "&after=earliest")).await;
-            assert_eq!(answer.rejection(), (403, "origin_not_allowed".to_owned()), "{headers}");
+            let mut peer = case.subscribe(&hub, "t", "&after=earliest", &headers).await;
+            let rejection = peer.rejection().await;
+            assert_eq!(rejection, (403, "origin_not_allowed".to_owned()), "{headers}");
             assert!(hub.hub.pool().is_empty(), "{headers}");
             let answer = Raw::request(hub.address, post(&headers)).await;
             assert_eq!(answer.rejection(), (403, "origin_not_allowed".to_owned()), "{headers}");
@@ -102,15 +97,12 @@ fn a_page_may_use_every_transport_or_none_and_has_a_seat_only_if_it_may() {
             fetch("cross-site", "navigate", "document"),
         ] {
             // A CONNECT is not a link that a user follows.
-            if case.mover.is_http2()
-                && case.shape() == Shape::Upgrade
-                && headers.contains("navigate")
-            {
+            let connects =
+                case.is_session() || case.mover.is_http2() && case.shape() == Shape::Upgrade;
+            if connects && headers.contains("navigate") {
                 continue;
             }
-            let mut raw = Raw::connect(hub.address).await;
-            raw.send(request(&headers, "&after=earliest&wait=0")).await;
-            assert!(matches!(raw.head().await.status, 101 | 200), "{headers}");
+            case.subscribe(&hub, "t", "&after=earliest&wait=0", &headers).await.accepted().await;
         }
         hub.stop().await;
     });

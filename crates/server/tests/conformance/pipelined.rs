@@ -5,18 +5,15 @@ use tidings_transport::Shape;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{
-    Raw, Running, eventually, every, every_mover, every_on_our_connections,
-    every_poll_without_broker, every_shaped, masked,
+    Raw, Running, eventually, every_mover, every_on_our_connections, every_pipelining,
+    every_poll_without_broker, every_shaped, every_websocket, masked,
 };
 
 const POST: &str = "POST /topics/t HTTP/1.1\r\nHost: hub\r\nContent-Length: 5\r\n\r\nfirst";
 
 #[test]
 fn a_publish_and_a_subscription_in_one_packet_are_answered_in_order() {
-    every(async |case| {
-        if case.is_session() {
-            return;
-        }
+    every_pipelining(async |case| {
         let hub = case.hub().await;
         let mut raw = Raw::connect(hub.address).await;
         raw.send(format!("{POST}{}", case.request("t", "&after=earliest"))).await;
@@ -33,10 +30,7 @@ fn a_publish_and_a_subscription_in_one_packet_are_answered_in_order() {
 
 #[test]
 fn many_publishes_in_one_packet_are_answered_before_the_subscription_after_them() {
-    every(async |case| {
-        if case.is_session() {
-            return;
-        }
+    every_pipelining(async |case| {
         let hub = case.hub().await;
         let mut raw = Raw::connect(hub.address).await;
         let head = hub.hub.log().head();
@@ -58,31 +52,25 @@ fn many_publishes_in_one_packet_are_answered_before_the_subscription_after_them(
 
 #[test]
 fn frames_in_the_packet_of_the_handshake_are_read() {
-    every_shaped(
-        |shape| shape == Shape::Upgrade,
-        async |case| {
-            if case.is_session() {
-                return;
-            }
-            let hub = case.hub().await;
-            let mut raw = Raw::connect(hub.address).await;
-            let frames = [masked(0x81, b"one"), masked(0x89, b"ping"), masked(0x81, b"two")];
-            let mut packet = case.request("t", "").into_bytes();
-            packet.extend(frames.concat());
-            raw.send(packet).await;
-            assert_eq!(raw.head().await.status, 101);
-            let mut frames = Vec::new();
-            for _ in 0..3 {
-                frames.push(raw.frame().await);
-            }
-            // A pong may come between the two messages, which come back in order.
-            assert!(frames.contains(&(0x8a, b"ping".to_vec())), "{frames:?}");
-            frames.retain(|(first, _)| *first == 0x81);
-            assert_eq!(frames, [(0x81, b"one".to_vec()), (0x81, b"two".to_vec())]);
-            drop(raw);
-            hub.stop().await;
-        },
-    );
+    every_websocket(async |case| {
+        let hub = case.hub().await;
+        let mut raw = Raw::connect(hub.address).await;
+        let frames = [masked(0x81, b"one"), masked(0x89, b"ping"), masked(0x81, b"two")];
+        let mut packet = case.request("t", "").into_bytes();
+        packet.extend(frames.concat());
+        raw.send(packet).await;
+        assert_eq!(raw.head().await.status, 101);
+        let mut frames = Vec::new();
+        for _ in 0..3 {
+            frames.push(raw.frame().await);
+        }
+        // A pong may come between the two messages, which come back in order.
+        assert!(frames.contains(&(0x8a, b"ping".to_vec())), "{frames:?}");
+        frames.retain(|(first, _)| *first == 0x81);
+        assert_eq!(frames, [(0x81, b"one".to_vec()), (0x81, b"two".to_vec())]);
+        drop(raw);
+        hub.stop().await;
+    });
 }
 
 #[test]
@@ -161,14 +149,10 @@ fn requests_without_end_are_answered_as_fast_as_their_answers_are_taken() {
 #[test]
 fn a_client_that_disconnects_right_after_its_request_keeps_no_seat() {
     every_on_our_connections(async |case| {
-        if case.is_session() {
-            return;
-        }
         let hub = case.hub().await;
         let head = hub.hub.log().head();
         for _ in 0..50 {
-            let mut raw = Raw::connect(hub.address).await;
-            raw.send(case.request("t", &format!("&after={head}&wait=60"))).await;
+            drop(case.subscribe(&hub, "t", &format!("&after={head}&wait=60"), "").await);
         }
         // Long before a heartbeat or another write would fail.
         eventually("every seat is free", async || {

@@ -7,11 +7,15 @@ use tidings_transport::Shape;
 use tokio::task::JoinSet;
 
 use crate::support::{
-    Case, PATIENCE, Raw, Running, cases, eventually, every, every_mover,
-    every_mover_on_our_connections, every_on_our_connections, every_shaped,
+    PATIENCE, Raw, Running, all_listed, cases_of, eventually, every, every_mover,
+    every_mover_and_session, every_on_our_connections, every_shaped,
 };
 
 const STREAMS: usize = 100;
+
+fn polls(shape: Shape) -> bool {
+    matches!(shape, Shape::Answer { .. })
+}
 
 #[test]
 fn a_shutdown_sends_a_goodbye_to_every_stream() {
@@ -61,39 +65,43 @@ fn the_goodbyes_are_spread_over_the_drain() {
 #[test]
 fn what_was_published_before_the_end_arrives_before_the_goodbye() {
     // The next poll of a polling client may find that the server has ended.
-    let stays = |shape| !matches!(shape, Shape::Answer { .. });
-    every_shaped(stays, async |case| {
-        let mut hub = case.hub().await;
-        let mut follower = hub.follow(&case.listed, "t", Position::Live).await;
-        hub.publish_numbers(1..=50).await;
-        hub.ask_to_stop();
-        assert_eq!(follower.seqs(50).await, Vec::from_iter(1..=50));
-        assert_eq!(follower.goodbye().await.code, Some(Reason::GoingAway.code()));
-        hub.ended().await;
-    });
+    every_shaped(
+        |shape| !polls(shape),
+        async |case| {
+            let mut hub = case.hub().await;
+            let mut follower = hub.follow(&case.listed, "t", Position::Live).await;
+            hub.publish_numbers(1..=50).await;
+            hub.ask_to_stop();
+            assert_eq!(follower.seqs(50).await, Vec::from_iter(1..=50));
+            assert_eq!(follower.goodbye().await.code, Some(Reason::GoingAway.code()));
+            hub.ended().await;
+        },
+    );
 }
 
 #[test]
 fn clients_that_do_not_leave_are_cut_off() {
-    every_mover_on_our_connections(async |mover| {
+    every_mover_and_session(async |mover| {
         let mut config = mover.config(HubConfig::default().max_payload(5 << 20)).await;
         config.drain = Duration::ZERO;
+        // Longer than the test waits, so that it does not end the stalled clients.
+        config.write_deadline = 10 * PATIENCE;
         let mut hub = Running::start(config).await;
         hub.publish("t", "x".repeat(5 << 20)).await;
         let mut stalled = Vec::new();
-        for case in cases().into_iter().filter(|case| case.mover == mover) {
-            let mut one = Raw::connect_narrow(hub.address).await;
-            one.send(case.request("t", "&after=earliest")).await;
-            assert!(matches!(one.head().await.status, 101 | 200));
+        for case in cases_of(mover) {
+            let mut one = case.subscribe_narrow(&hub, "t", "&after=earliest").await;
+            one.accepted().await;
             stalled.push(one);
         }
         let mut half = Raw::connect(hub.address).await;
         half.send("POST /topics/t HTTP/1.1\r\nHost: hub\r\nContent-Length: 9\r\n\r\nhalf").await;
         hub.ask_to_stop();
         hub.ended().await;
-        for cut in stalled.into_iter().chain([half]) {
+        for cut in stalled {
             cut.rest().await;
         }
+        half.rest().await;
     });
 }
 
@@ -115,13 +123,7 @@ fn a_server_without_clients_ends_at_once() {
 
 #[test]
 fn a_held_poll_is_answered_with_a_goodbye_and_its_connection_is_not_waited_for() {
-    every(async |case| {
-        if case.is_session() {
-            return;
-        }
-        if !case.polls() {
-            return;
-        }
+    every_shaped(polls, async |case| {
         let hub = case.hub().await;
         let head = hub.hub.log().head();
         let mut raw = Raw::connect(hub.address).await;
@@ -184,11 +186,9 @@ fn clients_of_all_transports_receive_the_goodbye() {
     every_mover(async |mover| {
         let mut hub = mover.hub().await;
         let after = Position::After(hub.hub.log().head());
-        let of_mover = |case: &Case| case.mover == mover;
         let mut streams = JoinSet::new();
-        let all: Vec<Case> = cases().into_iter().filter(of_mover).collect();
-        for case in all.iter().cycle().take(30) {
-            streams.spawn(hub.follow(&case.listed, "t", after).await.goodbye());
+        for listed in all_listed().iter().cycle().take(30) {
+            streams.spawn(hub.follow(listed, "t", after).await.goodbye());
         }
         eventually("all have a seat", async || hub.hub.pool().len() == 30).await;
         hub.ask_to_stop();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tidings_core::{GapReason, HubConfig, Position, Reason, Retention, SlowPolicy};
 
 use crate::support::{
-    Case, NUMBER, PAYLOAD, Raw, Running, among, cases, eventually, every_also_mounted,
+    Case, NUMBER, PAYLOAD, Running, among, cases_without_broker, eventually, every_also_mounted,
     every_on_our_connections, every_without_broker, flood, gaps,
 };
 
@@ -86,16 +86,12 @@ fn a_stalled_reader_is_disconnected_by_the_write_deadline() {
     // Larger than all buffers between the server and the reader.
     const LARGE: usize = 5 << 20;
     every_without_broker(async |case| {
-        if case.is_session() {
-            return;
-        }
         let mut config = case.config(HubConfig::default().max_payload(LARGE)).await;
         config.write_deadline = Duration::from_secs(1);
         let hub = Running::start(config).await;
         hub.publish("t", "x".repeat(LARGE)).await;
-        let mut stalled = Raw::connect_narrow(hub.address).await;
-        stalled.send(case.request("t", "&after=earliest")).await;
-        assert!(matches!(stalled.head().await.status, 101 | 200));
+        let mut stalled = case.subscribe_narrow(&hub, "t", "&after=earliest").await;
+        stalled.accepted().await;
         // The only connection left is that of the request for the metric.
         eventually("the connection is closed", async || {
             hub.metric("tidings_connections").await == 1
@@ -113,16 +109,12 @@ fn a_stalled_reader_is_disconnected_by_the_write_deadline() {
 #[test]
 fn a_reader_that_stalls_is_counted_even_if_its_socket_is_not_full() {
     every_on_our_connections(async |case| {
-        if case.is_session() {
-            return;
-        }
         let mut config = case.config(HubConfig::default()).await;
         config.write_deadline = Duration::from_millis(300);
         let hub = Running::start(config).await;
         hub.publish("t", "x".repeat(PAYLOAD)).await;
-        let mut stalled = Raw::connect_narrow(hub.address).await;
-        stalled.send(case.request("t", "&after=earliest")).await;
-        assert!(matches!(stalled.head().await.status, 101 | 200));
+        let mut stalled = case.subscribe_narrow(&hub, "t", "&after=earliest").await;
+        stalled.accepted().await;
         eventually("it is counted", async || hub.metric(TOO_SLOW).await == 1).await;
         eventually("the connection is closed", async || {
             hub.metric("tidings_connections").await == 1
@@ -137,8 +129,8 @@ fn a_reader_that_stalls_is_counted_even_if_its_socket_is_not_full() {
 #[test]
 fn a_reader_that_is_slow_and_steady_is_kept() {
     // Without a broker, which would only be one more process on a busy machine.
-    let fits = |case: &Case| !case.polls() && case.mover.broker.is_none();
-    let cases: Vec<_> = cases().into_iter().filter(fits).collect();
+    let cases = cases_without_broker().into_iter().filter(|case| !case.polls());
+    let cases: Vec<_> = cases.collect();
     among(&cases, &async |case: &Case| {
         let mut config = case.config(HubConfig::default()).await;
         config.write_deadline = Duration::from_secs(2);

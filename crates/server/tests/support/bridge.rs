@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -22,7 +23,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::ClientConfig;
 use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
@@ -80,6 +81,7 @@ pub(super) async fn serve(
     config: ClientConfig,
 ) -> io::Result<()> {
     let bridge = Arc::new(Bridge { server, config, sender: Mutex::new(None) });
+    let (_serving, ended) = watch::channel(());
     loop {
         let (socket, _) = listener.accept().await?;
         let bridge = bridge.clone();
@@ -90,8 +92,17 @@ pub(super) async fn serve(
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).half_close(true);
         let connection = http.serve_connection(TokioIo::new(socket), service).with_upgrades();
-        // Not ended with the listener, because the last bytes of the server may still be forwarded.
-        tokio::spawn(async move { drop(connection.await) });
+        let mut ended = ended.clone();
+        tokio::spawn(async move {
+            let mut connection = pin!(connection);
+            tokio::select! {
+                _ = connection.as_mut() => return,
+                _ = ended.changed() => {}
+            }
+            // An idle connection ends. Others forward the last bytes of the server first.
+            connection.as_mut().graceful_shutdown();
+            drop(connection.await);
+        });
     }
 }
 

@@ -16,36 +16,33 @@ pub(crate) struct Case {
     pub(crate) mover: Mover,
 }
 
-/// All movers of our server. There are fewer on systems without lanes.
+/// The movers of our server. Lanes and the general path read what only the broker has in different ways, so both have a
+/// broker. There are no lanes on some systems.
 pub(crate) const MOVERS: &[Mover] = if cfg!(lane) {
     &[
         Mover::LANE,
         Mover::PLAIN_LANE,
         Mover::STREAM,
         Mover::LANE.over(Broker::Nats),
-        Mover::STREAM.over(Broker::Nats),
-        Mover::LANE.over(Broker::Redis),
+        Mover::STREAM.over(Broker::Redis),
     ]
 } else {
-    &[Mover::STREAM, Mover::STREAM.over(Broker::Nats)]
+    &[Mover::STREAM, Mover::STREAM.over(Broker::Nats), Mover::STREAM.over(Broker::Redis)]
 };
 
-/// The service of our server in a server that is not ours. It has every resource, but not the connections.
-const SERVICE: Mover = Mover::of(Way::Service);
+/// Our server over TLS.
+const TLS: &[Way] = if cfg!(lane) { &[Way::TlsLane, Way::TlsStream] } else { &[Way::TlsStream] };
 
-/// Our server over TLS. There are no lanes on some systems.
-const TLS: &[Mover] = if cfg!(lane) {
-    &[Mover::of(Way::TlsLane), Mover::of(Way::TlsStream)]
-} else {
-    &[Mover::of(Way::TlsStream)]
-};
-
-/// Our server over HTTP/2. The connections of the clients are those of the bridge.
-const HTTP2: Mover = Mover::of(Way::Http2);
+/// The service of our server in a server that is not ours, and our server over HTTP/2. They have every resource, but
+/// the connections of the clients are those of another server, or of the bridge.
+const OTHERS: &[Way] = &[Way::Service, Way::Http2];
 
 /// Mounts in servers that are not ours, for scenarios that need only topics.
-const MOUNTS: &[Mover] =
-    &[Mover::of(Way::Axum), Mover::of(Way::AxumToLanes), Mover::of(Way::Hyper)];
+const MOUNTS: &[Way] = &[Way::Axum, Way::AxumToLanes, Way::Hyper];
+
+/// The hubs of WebTransport, which is one transport by one way.
+const SESSIONS: [Mover; 3] =
+    [Mover::SESSION, Mover::SESSION.over(Broker::Nats), Mover::SESSION.over(Broker::Redis)];
 
 /// The transports of every server with default settings. [`Mover::SESSION`] has one more.
 pub(crate) fn all_listed() -> Vec<Listed> {
@@ -57,22 +54,49 @@ pub(super) fn is_session(listed: &Listed) -> bool {
     listed.server.name() == "webtransport"
 }
 
-/// The case of WebTransport, if it is compiled.
+/// The cases of WebTransport, if it is compiled.
 fn sessions() -> Vec<Case> {
-    let case = |listed| Case { listed, mover: Mover::SESSION };
-    transports().into_iter().filter(is_session).map(case).collect()
+    SESSIONS.into_iter().flat_map(cases_of).collect()
 }
 
-fn cases_of(movers: &[Mover]) -> Vec<Case> {
-    let cases = |listed: Listed| {
-        movers.iter().map(move |&mover| Case { listed: listed.clone(), mover }).collect::<Vec<_>>()
+/// WebTransport for [`Mover::SESSION`], if it is compiled, and all other transports for any other mover.
+pub(crate) fn cases_of(mover: Mover) -> Vec<Case> {
+    let by_session = mover.way == Way::Session;
+    let listed = transports().into_iter().filter(|listed| is_session(listed) == by_session);
+    listed.map(|listed| Case { listed, mover }).collect()
+}
+
+/// Every transport by these ways, each pair once: over NATS, over Redis and without a broker in turn. So a way is
+/// played with each broker, but not with each broker for each transport, because a hub reads a broker in the same way
+/// for all of them.
+fn in_turn(ways: &[Way]) -> Vec<Case> {
+    let cases = |way: Way| {
+        let cases = cases_of(Mover::of(way)).into_iter().enumerate();
+        cases.map(move |(index, case)| Case { mover: way.in_turn(index), ..case })
     };
-    all_listed().into_iter().flat_map(cases).collect()
+    ways.iter().copied().flat_map(cases).collect()
+}
+
+fn on_our_connections() -> Vec<Case> {
+    let movers = MOVERS.iter().copied().filter(|mover| mover.way != Way::PlainLane);
+    let plain: &[Way] = if cfg!(lane) { &[Way::PlainLane] } else { &[] };
+    movers.flat_map(cases_of).chain(in_turn(plain)).chain(sessions()).collect()
 }
 
 /// Every transport by every mover besides the mounts.
-pub(crate) fn cases() -> Vec<Case> {
-    [cases_of(&[MOVERS, TLS, &[SERVICE, HTTP2]].concat()), sessions()].concat()
+fn cases() -> Vec<Case> {
+    [on_our_connections(), in_turn(TLS), in_turn(OTHERS)].concat()
+}
+
+fn on_our_connections_without_broker() -> Vec<Case> {
+    let movers = MOVERS.iter().copied().flat_map(cases_of).chain(sessions());
+    movers.filter(|case| case.mover.broker.is_none()).collect()
+}
+
+/// Every transport by every way besides the mounts, without a broker.
+pub(crate) fn cases_without_broker() -> Vec<Case> {
+    let others = [TLS, OTHERS].concat().into_iter().map(Mover::of).flat_map(cases_of);
+    on_our_connections_without_broker().into_iter().chain(others).collect()
 }
 
 /// Plays a scenario for every transport by every mover. Panics at the end with the cases for which it failed.
@@ -88,7 +112,7 @@ pub(crate) fn every_without_tls(scenario: impl AsyncFn(&Case)) {
 
 /// Plays a scenario that is about connections for every transport by every mover of our server.
 pub(crate) fn every_on_our_connections(scenario: impl AsyncFn(&Case)) {
-    among(&[cases_of(MOVERS), sessions()].concat(), &scenario);
+    among(&on_our_connections(), &scenario);
 }
 
 /// Plays a scenario that needs only topics, for every transport by every mover, including mounts in servers that are
@@ -97,16 +121,14 @@ pub(crate) fn every_also_mounted(scenario: impl AsyncFn(&Case)) {
     // Only upgraded connections are handed over to lanes.
     let differs =
         |case: &Case| case.shape() == Shape::Upgrade || case.mover.way != Way::AxumToLanes;
-    let mounted = cases_of(MOUNTS).into_iter().filter(differs);
+    let mounted = in_turn(MOUNTS).into_iter().filter(differs);
     among(&cases().into_iter().chain(mounted).collect::<Vec<_>>(), &scenario);
 }
 
 /// Plays a scenario that is about connections for every transport by the movers of our server that have no
 /// broker, if a broker has no part in it.
 pub(crate) fn every_without_broker(scenario: impl AsyncFn(&Case)) {
-    let cases = [cases_of(MOVERS), sessions()].concat();
-    let cases = cases.into_iter().filter(|case| case.mover.broker.is_none());
-    among(&cases.collect::<Vec<_>>(), &scenario);
+    among(&on_our_connections_without_broker(), &scenario);
 }
 
 /// Plays a scenario for the cases whose response has a shape that fits.
@@ -115,20 +137,45 @@ pub(crate) fn every_shaped(fits: impl Fn(Shape) -> bool, scenario: impl AsyncFn(
     among(&cases, &scenario);
 }
 
+/// Plays a scenario about frames for WebSocket by every mover. A session of WebTransport has no frames: QUIC
+/// acknowledges packets, and each message is a stream.
+pub(crate) fn every_websocket(scenario: impl AsyncFn(&Case)) {
+    among(&cases().into_iter().filter(Case::is_bare).collect::<Vec<_>>(), &scenario);
+}
+
+/// Plays a scenario about several requests on one connection for every transport by every mover. A session of
+/// WebTransport has a connection to itself.
+pub(crate) fn every_pipelining(scenario: impl AsyncFn(&Case)) {
+    let fits = |case: &Case| !case.is_session();
+    among(&cases().into_iter().filter(fits).collect::<Vec<_>>(), &scenario);
+}
+
 /// Plays a scenario for the polling transports, by the movers that have no broker.
 pub(crate) fn every_poll_without_broker(scenario: impl AsyncFn(&Case)) {
-    let fits = |case: &Case| case.polls() && case.mover.broker.is_none();
-    among(&cases().into_iter().filter(fits).collect::<Vec<_>>(), &scenario);
+    let cases = cases_without_broker().into_iter().filter(Case::polls);
+    among(&cases.collect::<Vec<_>>(), &scenario);
+}
+
+/// Our own movers and one for each of these ways, for scenarios that do not depend on the transport.
+fn movers(others: &[Way]) -> Vec<Mover> {
+    MOVERS.iter().copied().chain(others.iter().map(|way| way.in_turn(0))).collect()
 }
 
 /// Plays a scenario that does not depend on the transport, by every mover.
 pub(crate) fn every_mover(scenario: impl AsyncFn(Mover)) {
-    among_movers(&[MOVERS, &[SERVICE, HTTP2]].concat(), &scenario);
+    among_movers(&movers(OTHERS), &scenario);
 }
 
-/// Plays a scenario that does not depend on the transport, by every mover without HTTP/2 and TLS.
+/// Plays a scenario about the headers `Upgrade` and `Connection` by the movers whose clients read them as the server
+/// sends them. HTTP/2 and HTTP/3 do not have them.
 pub(crate) fn every_mover_over_http1(scenario: impl AsyncFn(Mover)) {
-    among_movers(&[MOVERS, &[SERVICE]].concat(), &scenario);
+    among_movers(&movers(&[Way::Service]), &scenario);
+}
+
+/// Plays a scenario that does not depend on the transport, by every mover without TLS.
+pub(crate) fn every_mover_without_tls(scenario: impl AsyncFn(Mover)) {
+    let movers = movers(OTHERS).into_iter().filter(|mover| !mover.is_tls());
+    among_movers(&movers.collect::<Vec<_>>(), &scenario);
 }
 
 /// Plays a scenario about connections that does not depend on the transport, by every mover of our server.
@@ -146,13 +193,31 @@ pub(crate) fn every_mover_without_broker(scenario: impl AsyncFn(Mover)) {
 /// Plays a scenario that does not depend on the transport and needs only topics, by every mover, including mounts in
 /// servers that are not ours.
 pub(crate) fn every_mover_also_mounted(scenario: impl AsyncFn(Mover)) {
-    among_movers(&[MOVERS, &[SERVICE, HTTP2], MOUNTS].concat(), &scenario);
+    among_movers(&movers(&[OTHERS, MOUNTS].concat()), &scenario);
 }
 
-/// Plays a scenario by these movers. The transport of the case is ignored.
+/// Plays a scenario about connections that does not depend on the transport, by every mover of our server, and by
+/// sessions of WebTransport if they are compiled.
+pub(crate) fn every_mover_and_session(scenario: impl AsyncFn(Mover)) {
+    let session = cases_of(Mover::SESSION).into_iter().map(|case| case.mover);
+    among_movers(&MOVERS.iter().copied().chain(session).collect::<Vec<_>>(), &scenario);
+}
+
+/// Plays a scenario about messages of clients, by WebSocket and by WebTransport if it is compiled, by every mover,
+/// including mounts in servers that are not ours.
+pub(crate) fn every_mover_with_messages(scenario: impl AsyncFn(Mover)) {
+    let movers = movers(&[OTHERS, MOUNTS].concat()).into_iter();
+    // A broker has no part in how a session is read, and QUIC is slow in a test build.
+    let sessions = sessions().into_iter().map(|case| case.mover);
+    let sessions = sessions.filter(|mover| mover.broker != Some(Broker::Redis));
+    among_movers(&movers.chain(sessions).collect::<Vec<_>>(), &scenario);
+}
+
+/// Plays a scenario by these movers. The transport of the case is the first that the mover has.
 fn among_movers(movers: &[Mover], scenario: &impl AsyncFn(Mover)) {
-    let cases = cases_of(movers);
-    among(&cases[..movers.len()], &async |case: &Case| scenario(case.mover).await);
+    let case = |&mover| cases_of(mover).swap_remove(0);
+    let cases: Vec<_> = movers.iter().map(case).collect();
+    among(&cases, &async |case: &Case| scenario(case.mover).await);
 }
 
 /// Plays a scenario for these cases. Panics at the end with the cases for which it failed.
@@ -220,9 +285,14 @@ impl Case {
         self.listed.server.accept(&request, &subscribe).unwrap().shape
     }
 
-    /// Scenarios that write requests byte by byte leave out WebTransport.
     pub(crate) fn is_session(&self) -> bool {
         is_session(&self.listed)
+    }
+
+    /// Whether the client of [`subscribe`](Self::subscribe) is sent payloads only, without ids and gaps, as a WebSocket
+    /// without a subprotocol is.
+    pub(crate) fn is_bare(&self) -> bool {
+        self.shape() == Shape::Upgrade && !self.is_session()
     }
 
     /// A client that polls has a seat only during a request.

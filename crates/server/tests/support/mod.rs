@@ -8,8 +8,12 @@ mod brokers;
 mod cases;
 mod flood;
 mod follower;
+mod message_client;
 mod mounts;
 mod mover;
+mod peer;
+#[cfg(feature = "webtransport")]
+mod quic;
 mod raw;
 mod running;
 mod sessions;
@@ -22,14 +26,19 @@ use tokio::time::timeout;
 pub(crate) use self::bridge::{Sender, connect, empty};
 pub(crate) use self::brokers::{Broker, Brokers, hub_at};
 pub(crate) use self::cases::{
-    Case, MOVERS, all_listed, among, cases, every, every_also_mounted, every_mover,
-    every_mover_also_mounted, every_mover_on_our_connections, every_mover_over_http1,
-    every_mover_without_broker, every_on_our_connections, every_poll_without_broker, every_shaped,
-    every_without_broker, every_without_tls,
+    Case, MOVERS, all_listed, among, cases_of, cases_without_broker, every, every_also_mounted,
+    every_mover, every_mover_also_mounted, every_mover_and_session, every_mover_on_our_connections,
+    every_mover_over_http1, every_mover_with_messages, every_mover_without_broker,
+    every_mover_without_tls, every_on_our_connections, every_pipelining, every_poll_without_broker,
+    every_shaped, every_websocket, every_without_broker, every_without_tls,
 };
 pub(crate) use self::flood::{NUMBER, PAYLOAD, flood, gaps};
 pub(crate) use self::follower::Follower;
+pub(crate) use self::message_client::{Got, MessageClient};
 pub(crate) use self::mover::{Mover, Setup};
+pub(crate) use self::peer::Peer;
+#[cfg(feature = "webtransport")]
+pub(crate) use self::quic::{closed, open_session};
 pub(crate) use self::raw::{Answer, Raw, masked};
 pub(crate) use self::running::Running;
 pub(crate) use self::sessions::{Sessions, trusting};

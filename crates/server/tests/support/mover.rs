@@ -43,6 +43,18 @@ pub(super) enum Way {
     Session,
 }
 
+impl Way {
+    /// The mover of this way for the transport with this index: over NATS, over Redis or without a broker.
+    pub(super) fn in_turn(self, transport: usize) -> Mover {
+        let mover = Mover::of(self);
+        match (self as usize + transport) % 3 {
+            0 => mover.over(Broker::Nats),
+            1 => mover.over(Broker::Redis),
+            _ => mover,
+        }
+    }
+}
+
 /// A configuration, and the way to serve it.
 #[derive(Clone)]
 pub(crate) struct Setup {
@@ -92,9 +104,9 @@ impl Mover {
         Self { way, broker: None }
     }
 
-    /// The clients connect to a forwarder or a bridge, which is the client of TLS.
+    /// Clients of HTTP/1.1 connect to a forwarder or a bridge, which is the client of TLS.
     pub(crate) fn is_tls(self) -> bool {
-        matches!(self.way, Way::TlsLane | Way::TlsStream | Way::Http2)
+        matches!(self.way, Way::TlsLane | Way::TlsStream | Way::Http2 | Way::Session)
     }
 
     pub(crate) fn is_http2(self) -> bool {

@@ -36,6 +36,19 @@ impl Raw {
         Self { stream: socket.connect(address).await.unwrap(), read: Vec::new() }
     }
 
+    /// Opens a WebSocket with a small receive buffer, and with these further lines in its head.
+    pub(crate) async fn open_websocket(address: SocketAddr, filters: &str, lines: &str) -> Self {
+        let mut raw = Self::connect_narrow(address).await;
+        let request = format!(
+            "GET /topics/{filters} HTTP/1.1\r\nHost: hub\r\nConnection: Upgrade\r\n\
+             Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{lines}\r\n"
+        );
+        raw.send(request).await;
+        assert_eq!(raw.head().await.status, 101);
+        raw
+    }
+
     /// Sends a `GET` on a new connection.
     pub(crate) async fn get(address: SocketAddr, path: &str) -> Answer {
         let request = format!("GET {path} HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n");

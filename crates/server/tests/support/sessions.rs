@@ -26,15 +26,9 @@ impl Sessions {
     }
 }
 
-#[cfg(feature = "webtransport")]
 pub(crate) fn trusting(pem: &str) -> ConnectOptions {
     let tls = tidings_transport::client::Tls::with_authorities(pem.as_bytes()).unwrap();
     ConnectOptions::default().tls(tls)
-}
-
-#[cfg(not(feature = "webtransport"))]
-pub(crate) fn trusting(_: &str) -> ConnectOptions {
-    panic!("there is no client of WebTransport")
 }
 
 /// A listener at a port that is free for UDP too.

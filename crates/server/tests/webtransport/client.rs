@@ -1,19 +1,16 @@
 //! A client that opens sessions and streams as a page does.
 
-use std::sync::Arc;
-
 use http::HeaderValue;
 use http::header::ORIGIN;
-use quinn::crypto::rustls::QuicClientConfig;
-use quinn::{ClientConfig, Endpoint, TransportConfig};
+use quinn::TransportConfig;
 use serde_json::Value;
 use tidings_core::{Hub, HubConfig};
 use tidings_server::Config;
 use tokio::time::timeout;
-use web_transport_quinn::proto::ConnectRequest;
-use web_transport_quinn::{ALPN, RecvStream, Session, SessionError, WebTransportError};
+use web_transport_quinn::{RecvStream, Session};
 
-use crate::support::{Mover, PATIENCE, Running, Sessions};
+pub(super) use crate::support::closed;
+use crate::support::{Mover, PATIENCE, Running, Sessions, open_session};
 
 /// Starts a server with sessions.
 pub(super) async fn start(hub: HubConfig, change: impl FnOnce(&mut Config)) -> Running {
@@ -44,19 +41,8 @@ pub(super) async fn open_at(
     origin: Option<&str>,
     transport: TransportConfig,
 ) -> Session {
-    let tls = sessions.options.tls.client_config(ALPN).unwrap();
-    let mut config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()));
-    config.transport_config(Arc::new(transport));
-    let endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
-    let mut request = ConnectRequest::new(url.parse::<url::Url>().unwrap());
-    if let Some(origin) = origin {
-        request = request.with_header(ORIGIN, HeaderValue::from_str(origin).unwrap());
-    }
-    let opening = async {
-        let connecting = endpoint.connect_with(config, sessions.address, "localhost").unwrap();
-        Session::connect(connecting.await.unwrap(), request).await.unwrap()
-    };
-    timeout(PATIENCE, opening).await.expect("the server answers")
+    let origin = origin.map(|origin| (ORIGIN, HeaderValue::from_str(origin).unwrap()));
+    open_session(sessions, url, origin.into_iter().collect(), transport).await
 }
 
 /// The lines of the server's stream.
@@ -101,12 +87,4 @@ pub(super) async fn send(session: &Session, message: &[u8]) {
     let mut stream = session.open_uni().await.unwrap();
     stream.write_all(message).await.unwrap();
     stream.finish().unwrap();
-}
-
-/// Waits for the code and the reason with which the session is closed.
-pub(super) async fn closed(session: &Session) -> (u32, String) {
-    match timeout(PATIENCE, session.closed()).await.expect("the session is closed") {
-        SessionError::WebTransportError(WebTransportError::Closed(code, reason)) => (code, reason),
-        other => panic!("closed without a code: {other:?}"),
-    }
 }

@@ -86,17 +86,3 @@ async fn a_message_over_the_limit_ends_the_session_after_the_messages_before_it(
     })
     .await;
 }
-
-#[tokio::test]
-async fn a_client_of_several_topics_may_not_send_messages() {
-    in_time(async {
-        let hub = start(HubConfig::default(), |_| {}).await;
-        let session = open(&hub, "/topics/a,b").await;
-        let mut lines = Lines::of(&session).await;
-        send(&session, b"no").await;
-        assert_eq!(lines.news().await["goodbye"]["reason"], "not_allowed");
-        assert_eq!(closed(&session).await.0, 1008);
-        hub.stop().await;
-    })
-    .await;
-}

@@ -90,20 +90,6 @@ async fn a_token_in_the_query_is_seen_by_the_authorizer() {
 }
 
 #[tokio::test]
-async fn a_session_over_the_limit_of_connections_is_rejected() {
-    in_time(async {
-        let hub = start(HubConfig::default(), |config| config.max_connections = 1).await;
-        let first = open(&hub, "/topics/t").await;
-        let _lines = Lines::of(&first).await;
-        let (status, reason) = closed(&open(&hub, "/topics/t").await).await;
-        assert!(status == 503 && reason.starts_with("full: "), "{status} {reason}");
-        drop((first, _lines));
-        hub.stop().await;
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn over_http_1_the_transport_is_rejected_and_described() {
     in_time(async {
         let hub = start(HubConfig::default(), |_| {}).await;
