@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt;
 use tidings_core::{Event, Id, Subscription};
 use tokio::time::{Instant, timeout};
 
@@ -50,7 +51,12 @@ pub(super) async fn answer(
 /// The first event before the end of the hold. A notification that was published before that end counts, even if the
 /// subscription has not read up to it then.
 async fn first_within(subscription: &mut Subscription, hold: Duration) -> Option<Event> {
-    if let Ok(first) = timeout(hold, first(subscription)).await {
+    // A timer has a resolution of a millisecond, and a poll without a hold should not wait for it.
+    let found = match hold.is_zero() {
+        true => first(subscription).now_or_never(),
+        false => timeout(hold, first(subscription)).await.ok(),
+    };
+    if let Some(first) = found {
         return first;
     }
     // The subscription may not have read all entries after its position yet, and one of them may match.
@@ -77,5 +83,21 @@ async fn first(subscription: &mut Subscription) -> Option<Event> {
             Some(Event::Heartbeat { .. }) => {}
             event => return event,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tidings_core::{Hub, Interest};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_poll_without_a_hold_does_not_wait() {
+        let hub = Hub::default();
+        let mut subscription = hub.subscribe("plain", Interest::new(">".parse().unwrap())).unwrap();
+        let begun = Instant::now();
+        assert!(first_within(&mut subscription, Duration::ZERO).await.is_none());
+        assert_eq!(begun.elapsed(), Duration::ZERO);
     }
 }
