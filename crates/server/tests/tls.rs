@@ -4,6 +4,7 @@
 mod support;
 
 mod tls {
+    mod ends;
     mod reload;
 }
 

@@ -14,6 +14,7 @@ use bytes::{Bytes, BytesMut};
 use http::Method;
 use tidings_transport::Rejection;
 use tidings_transport::mount::{Observer, WriteDeadline};
+use tokio::io::AsyncWriteExt;
 use tokio::task::spawn_local;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -31,6 +32,9 @@ use crate::response::{self, Routed};
 use crate::routes::Streamed;
 use crate::tls::Session;
 use crate::{request, routes};
+
+/// How long the end of an idle connection may take.
+const END: Duration = Duration::from_secs(1);
 
 /// Takes over a connection from a lane.
 pub(crate) fn take_over(connection: HandOver, context: &Rc<Context>) {
@@ -73,7 +77,10 @@ async fn serve_all(mut socket: Socket, context: &Context) -> io::Result<()> {
     timeout(context.shared.config.head_deadline, socket.handshake()).await??;
     loop {
         let next = match head_of_next(&mut socket, idle_timeout, context).await? {
-            None => return Ok(()),
+            None => {
+                // With TLS the peer must be able to distinguish the end from a truncation (RFC 8446, section 6.1).
+                return timeout(END, socket.shutdown()).await?;
+            }
             Some(Beginning::Rejected(rejection)) => reject(socket, rejection, context).await?,
             Some(Beginning::Http1) => respond(socket, context).await?,
             Some(Beginning::Http2) => {

@@ -155,6 +155,6 @@ impl Lane {
     pub(super) fn goodbye(&mut self, key: usize, reason: Reason) {
         let Some(peer) = self.peers.get_mut(key) else { return };
         let next = peer.connection.on_goodbye(reason, &self.status);
-        self.apply(key, next);
+        self.end_properly(key, next);
     }
 }

@@ -135,6 +135,15 @@ impl Lane {
         }
     }
 
+    /// Performs what follows from the timer of a connection or the end of the server. A connection that is removed
+    /// between two requests is sent `close_notify` first.
+    pub(super) fn end_properly(&mut self, key: usize, next: Next) {
+        if matches!(next, Next::Remove) && self.peers[key].connection.has_no_client() {
+            self.notify_close(key);
+        }
+        self.apply(key, next);
+    }
+
     /// Sends `close_notify` if the connection has TLS, so that the peer can distinguish the end from a truncation (RFC
     /// 8446, section 6.1). Sends nothing if the socket is full.
     pub(super) fn notify_close(&mut self, key: usize) {

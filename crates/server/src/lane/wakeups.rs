@@ -109,7 +109,7 @@ impl Lane {
         while let Poll::Ready(key) = self.timers.poll_due(context, again) {
             let Some(peer) = self.peers.get_mut(key) else { continue };
             let next = peer.connection.on_timer(&self.status);
-            self.apply(key, next);
+            self.end_properly(key, next);
         }
     }
 }

@@ -35,13 +35,16 @@ impl Connection {
             return Next::Idle;
         }
         match std::mem::replace(&mut self.peer_end, end) {
-            _ if self.awaits_answer() => Next::OpenAnswer,
+            PeerEnd::None if self.awaits_answer() => Next::OpenAnswer,
             PeerEnd::None => self.heartbeat(status),
+            // Its head was sent at the first end.
+            _ if self.awaits_answer() => Next::Idle,
             _ => self.probe(status),
         }
     }
 
-    fn is_half_closed(&self) -> bool {
+    /// Whether the peer has closed its side.
+    pub(super) fn is_half_closed(&self) -> bool {
         self.peer_end != PeerEnd::None
     }
 
@@ -151,10 +154,6 @@ impl Connection {
         self.enter(Stage::Lingering);
         // Otherwise the buffered input would keep the connection busy in every turn.
         self.input.take();
-        // Nothing more comes from a peer that has closed its side.
-        if self.is_half_closed() {
-            return Next::Remove;
-        }
         self.timeout = Some(Timeout::Linger);
         Next::Close
     }

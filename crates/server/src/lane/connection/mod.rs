@@ -354,6 +354,8 @@ impl Connection {
                 self.yield_if_input()
             }
             Stage::Closing(_) => self.close(),
+            // Nothing more comes from a peer that has closed its side.
+            Stage::Lingering(_) if self.is_half_closed() => Next::Remove,
             Stage::Lingering(_) => self.yield_if_input(),
         }
     }

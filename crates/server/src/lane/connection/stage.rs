@@ -38,6 +38,11 @@ impl Connection {
         });
     }
 
+    /// Whether the connection is read for its next request, or has a request without a response.
+    pub(in crate::lane) fn has_no_client(&self) -> bool {
+        matches!(self.stage, Stage::Requests)
+    }
+
     /// Returns `true` if nothing is read until a response is sent, or until the input of the client is handled.
     pub(in crate::lane) fn is_paused(&self) -> bool {
         match &self.stage {

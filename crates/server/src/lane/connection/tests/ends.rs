@@ -65,8 +65,17 @@ fn a_peer_that_closes_its_side_is_still_served() {
     assert!(matches!(poll.connection.on_end(PeerEnd::Stream, &poll.status), Next::OpenAnswer));
     let next = poll.connection.on_encoded(Bytes::from_static(b"head "), &poll.status);
     assert!(matches!(poll.apply(next), Next::Idle));
-    assert!(matches!(poll.timer(), Next::Remove), "it has nothing left to send");
+    let next = poll.connection.on_end(PeerEnd::Stream, &poll.status);
+    assert!(matches!(next, Next::Idle), "its head was sent");
+    assert!(matches!(poll.timer(), Next::Close), "it has nothing left to send");
     assert_eq!(poll.written(), "head nothing until 0");
+    assert!(matches!(poll.connection.advance(&poll.status), Next::Remove));
+
+    let mut notified = Lane::with_client(POLL, None);
+    let next = notified.connection.on_end(PeerEnd::Notified, &notified.status);
+    assert!(matches!(next, Next::OpenAnswer));
+    let next = notified.connection.on_end(PeerEnd::Stream, &notified.status);
+    assert!(matches!(next, Next::Idle), "its head was sent");
 
     let mut requests = Lane::new();
     requests.read(get(PENDING).as_bytes());
