@@ -196,8 +196,8 @@ pub(crate) struct CompareArgs {
     /// Measure over TLS, with a new certificate
     #[arg(long, conflicts_with = "url")]
     pub(crate) tls: bool,
-    /// Measure our transports over these versions of HTTP, each with its own columns: 1, 2, and with --tls 3, which is
-    /// WebTransport [default: 1]
+    /// Measure our transports over these versions of HTTP, each with its own columns: 1, 2, or 3 (WebTransport, needs
+    /// --tls) [default: 1, with message queues]
     #[arg(long, value_name = "VERSION,…", value_delimiter = ',', conflicts_with = "transports")]
     pub(crate) http: Vec<HttpVersion>,
     /// Connect N clients [default: 1000, with --quick 200]
@@ -216,8 +216,8 @@ pub(crate) struct CompareArgs {
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) seconds: Option<Duration>,
     /// Compare these contenders, in this order, by name or by family: transports, http2, http3, plain, general,
-    /// mounted, axum, baseline, message-queue, broker (an unknown name lists all) [default: transports, message-queue; with --baseline
-    /// or --url transports]
+    /// mounted, axum, baseline, message-queue, broker (an unknown name lists all) [default: transports, message-queue;
+    /// with --baseline, --tls or --url transports]
     #[arg(
         long,
         value_name = "NAME,…",

@@ -7,7 +7,6 @@ use std::time::Instant;
 use anyhow::Context;
 use rustix::fd::OwnedFd;
 
-use super::arrival::{Arrival, Event, Traffic};
 use super::gone::Gone;
 use super::handshakes::Handshakes;
 use super::inbox::Inbox;
@@ -15,6 +14,7 @@ use super::order::Order;
 use super::quic::{Quic, Session};
 use super::requests::Requests;
 use super::score::Score;
+use super::session_event::{Event, SessionEvent, Traffic};
 use super::socket::{Connection, Intake, begin_to_connect};
 use super::stamp::Run;
 use crate::protocol::{Setup, Transport};
@@ -75,7 +75,7 @@ enum Stage {
 
 impl Crowd {
     /// # Errors
-    /// Fails if clients use WebTransport and cannot in this program.
+    /// Fails if clients use WebTransport and the program was built without it.
     pub(crate) fn new(
         requests: Requests,
         setup: &Setup,
@@ -151,7 +151,7 @@ impl Crowd {
         let server = self.requests.server(index);
         let link = match &mut self.quic {
             Some(quic) => {
-                let session = quic.open(index, server, &self.requests.session_url(index));
+                let session = quic.open(index, server, &self.requests.webtransport_url(index));
                 session.map(Link::Session)
             }
             None => self.connect(index, server),
@@ -165,7 +165,7 @@ impl Crowd {
 
     fn connect(&self, index: usize, server: SocketAddr) -> anyhow::Result<Link> {
         let (request, reader) = self.requests.subscribe(index);
-        let session = self.requests.session(server, self.requests.http2)?;
+        let session = self.requests.tls_session(server, self.requests.http2)?;
         let socket = begin_to_connect(server, index, self.requests.run)?;
         let connection = Connection::new(socket, reader, session, &self.epoll, index as u64)?;
         Ok(Link::Socket { connection, request })
@@ -252,8 +252,8 @@ impl Crowd {
     }
 
     /// Continues with a client by WebTransport.
-    pub(crate) fn arrived(&mut self, arrival: Arrival, run: Run, score: &mut Score) {
-        let Arrival { client: index, now, event } = arrival;
+    pub(crate) fn on_session_event(&mut self, event: SessionEvent, run: Run, score: &mut Score) {
+        let SessionEvent { client: index, now, event } = event;
         let Client { link, stage, order, since } = &mut self.clients[index];
         let Link::Session(session) = link else { return };
         match event {

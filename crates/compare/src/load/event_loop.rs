@@ -9,11 +9,11 @@ use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec};
 
-use super::arrival::Arrival;
 use super::crowd::Crowd;
 use super::publisher::{PUBLISHERS, Publishers};
 use super::requests::Requests;
 use super::score::Score;
+use super::session_event::SessionEvent;
 use super::socket::Intake;
 use super::stamp::Run;
 use crate::protocol::Setup;
@@ -42,8 +42,10 @@ pub(crate) struct Load {
     /// The time of the timer.
     armed: u64,
     events: Vec<Event>,
+    /// `true` if the last turn may have left events in the epoll.
+    is_full: bool,
     /// The events of clients by WebTransport.
-    arrivals: Vec<Arrival>,
+    session_events: Vec<SessionEvent>,
     /// Whether standard input has a line or has ended.
     has_input: bool,
     intake: Intake,
@@ -73,12 +75,13 @@ impl Load {
             armed: NEVER,
             events: Vec::with_capacity(EVENTS_PER_TURN),
             has_input: false,
-            arrivals: Vec::new(),
+            is_full: false,
+            session_events: Vec::new(),
             intake,
             patience: (setup.patience * 1e9) as u64,
         };
         if !load.wait_until(|load| load.publishers.is_ready())? {
-            bail!("the server does not respond the publishers");
+            bail!("the server does not respond to the publishers");
         }
         Ok(load)
     }
@@ -180,9 +183,11 @@ impl Load {
             self.arm(until, now)?;
         }
         if let Some(quic) = &mut self.crowd.quic {
-            quic.run(no_wait.is_none(), &mut self.arrivals).context("cannot wait for sessions")?;
-            for arrival in self.arrivals.drain(..) {
-                self.crowd.arrived(arrival, self.intake.run, &mut self.score);
+            // If the last turn has left events, the epoll does not announce them again.
+            let waits = no_wait.is_none() && !self.is_full;
+            quic.run(waits, &mut self.session_events).context("cannot wait for sessions")?;
+            for event in self.session_events.drain(..) {
+                self.crowd.on_session_event(event, self.intake.run, &mut self.score);
             }
             no_wait = Some(Timespec::default());
         }
@@ -191,8 +196,11 @@ impl Load {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error).context("cannot wait for sockets"),
         }
+        self.is_full = events.len() == EVENTS_PER_TURN;
         for event in events.drain(..) {
             let Self { crowd, publishers, score, intake, .. } = self;
+            let flags = event.flags;
+            intake.is_ending = flags.intersects(EventFlags::RDHUP | EventFlags::HUP);
             match event.data.u64() {
                 STDIN => self.has_input = true,
                 TIMER => {}

@@ -10,7 +10,8 @@
 //! clients, while the parent reads the CPU time and memory of the server. The load exits at the end of standard input.
 //!
 //! It must use little CPU time, because it may share a machine with the server. It has one epoll, reads once per
-//! readiness into the same buffer, allocates nothing per message, and reads only the stamp of each payload. A
+//! readiness into the same buffer, allocates nothing per message, and reads only the stamp of each payload. The
+//! exception is WebTransport, whose sessions are tasks of a library. A
 //! notification counts as delivered when its stamp has been read. The counts of lost, duplicated and reordered
 //! notifications are exact.
 //!
@@ -21,11 +22,10 @@
 //! | the event loop | `event_loop.rs` |
 //! | clients and publishers | `crowd.rs`, `publisher.rs`, `socket.rs` |
 //! | their requests, and TLS | `requests.rs`, `tls.rs`, `../tls.rs` |
-//! | clients by WebTransport | `quic.rs`, `arrival.rs` |
+//! | clients by WebTransport | `quic.rs`, `session_event.rs` |
 //! | parsing what they read | `wire/`, `inbox.rs` |
 //! | the stamp, the check, the latencies | `stamp.rs`, `order.rs`, `score.rs`, `handshakes.rs` |
 
-mod arrival;
 mod crowd;
 mod event_loop;
 mod gone;
@@ -37,6 +37,7 @@ mod publisher;
 mod quic;
 mod requests;
 mod score;
+mod session_event;
 mod socket;
 mod stages;
 mod stamp;

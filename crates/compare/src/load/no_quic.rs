@@ -9,9 +9,9 @@ use std::time::Instant;
 use anyhow::bail;
 use rustix::fd::OwnedFd;
 
-use super::arrival::{Arrival, Traffic};
 use super::gone::Gone;
 use super::inbox::Inbox;
+use super::session_event::{SessionEvent, Traffic};
 use super::tls::Tls;
 
 #[derive(Debug)]
@@ -29,7 +29,7 @@ impl Quic {
         match self.0 {}
     }
 
-    pub(crate) fn run(&mut self, _waits: bool, _: &mut Vec<Arrival>) -> io::Result<()> {
+    pub(crate) fn run(&mut self, _waits: bool, _: &mut Vec<SessionEvent>) -> io::Result<()> {
         match self.0 {}
     }
 

@@ -169,7 +169,7 @@ impl Publisher {
         let server = requests.server(0);
         let (first, reader) = requests.begin_publishing(index);
         let key = PUBLISHERS + u64::from(index);
-        let session = requests.session(server, false)?;
+        let session = requests.tls_session(server, false)?;
         let mut connection = connect_now(server)
             .and_then(|socket| Connection::new(socket, reader, session, epoll, key))
             .with_context(|| format!("no server at {server}"))?;

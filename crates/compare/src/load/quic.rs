@@ -19,19 +19,20 @@ use url::Url;
 use web_transport_quinn::proto::ConnectRequest;
 use web_transport_quinn::{ALPN, Session as WebTransport};
 
-use super::arrival::{Arrival, Event, Traffic};
 use super::gone::Gone;
 use super::inbox::Inbox;
+use super::session_event::{Event, SessionEvent, Traffic};
 use super::tls::Tls;
 use super::wire::Reader;
 use super::wire::http::Events;
+use super::wire::rest::Rest;
 
-/// How many clients share a UDP socket. The library has a large receive buffer for each socket, and so many datagrams
-/// fit the one of the kernel.
+/// How many clients share a UDP socket. More would lose datagrams of a burst in the receive buffer of the kernel, and
+/// fewer would need much memory, because the library has a large buffer for each socket.
 const CLIENTS_PER_SOCKET: usize = 16;
 
-/// The most arrivals between two turns of the event loop.
-const ARRIVALS: usize = 1024;
+/// The most events between two turns of the event loop.
+const SESSION_EVENTS: usize = 1024;
 
 /// The most bytes of one read.
 const READ: usize = 64 * 1024;
@@ -46,8 +47,8 @@ pub(crate) struct Quic {
     /// The socket of the next client, and how many share it already.
     socket: Option<(Endpoint, usize)>,
     began: Instant,
-    sender: mpsc::Sender<Arrival>,
-    arrivals: mpsc::Receiver<Arrival>,
+    sender: mpsc::Sender<SessionEvent>,
+    session_events: mpsc::Receiver<SessionEvent>,
 }
 
 /// The session of one client. Dropping it closes it.
@@ -56,8 +57,8 @@ pub(crate) struct Session {
     task: AbortHandle,
     /// Set when the handshake is complete.
     connection: Arc<OnceLock<Connection>>,
-    /// An incomplete stamp. Takes no memory otherwise.
-    rest: Vec<u8>,
+    /// An incomplete stamp.
+    rest: Rest,
     /// The traffic before the current stage.
     before: Traffic,
 }
@@ -86,8 +87,8 @@ impl Quic {
             let registered = unsafe { AsyncFd::register_with_interest(epoll, Interest::READABLE) };
             registered.map_err(io::Error::from).context("cannot wait for an epoll")?
         };
-        let (sender, arrivals) = mpsc::channel(ARRIVALS);
-        Ok(Self { epoll, runtime, config, socket: None, began, sender, arrivals })
+        let (sender, session_events) = mpsc::channel(SESSION_EVENTS);
+        Ok(Self { epoll, runtime, config, socket: None, began, sender, session_events })
     }
 
     /// Starts to open the session of a client.
@@ -118,7 +119,7 @@ impl Quic {
             let report = async |event| {
                 let now = began.elapsed().as_nanos() as u64;
                 // The receiver exists as long as the runtime.
-                let _ = sender.send(Arrival { client, now, event }).await;
+                let _ = sender.send(SessionEvent { client, now, event }).await;
             };
             let ended = async {
                 let connection = connecting.await.map_err(broken)?;
@@ -137,17 +138,21 @@ impl Quic {
             }
         };
         let task = self.runtime.spawn(task).abort_handle();
-        Ok(Session { task, connection, rest: Vec::new(), before: Traffic::default() })
+        Ok(Session { task, connection, rest: Rest::default(), before: Traffic::default() })
     }
 
-    /// Runs the tasks until the epoll has events or something has arrived, which is appended to `arrivals`. Runs each at
-    /// most once if `waits` is `false`.
-    pub(crate) fn run(&mut self, waits: bool, arrivals: &mut Vec<Arrival>) -> io::Result<()> {
-        let Self { runtime, epoll, arrivals: receiver, .. } = self;
+    /// Runs the tasks until the epoll has events or a session has, which are appended to `session_events`. If `waits`
+    /// is `false`, runs a bounded number of tasks instead.
+    pub(crate) fn run(
+        &mut self,
+        waits: bool,
+        session_events: &mut Vec<SessionEvent>,
+    ) -> io::Result<()> {
+        let Self { runtime, epoll, session_events: receiver, .. } = self;
         runtime.block_on(async {
             tokio::select! {
                 ready = epoll.readable() => ready?.clear_ready(),
-                _ = receiver.recv_many(arrivals, ARRIVALS) => {}
+                _ = receiver.recv_many(session_events, SESSION_EVENTS) => {}
                 () = tokio::task::yield_now(), if !waits => {}
             }
             Ok(())
@@ -156,22 +161,14 @@ impl Quic {
 
     /// Discards what has arrived for sessions that are dropped.
     pub(crate) fn clear(&mut self) {
-        while self.arrivals.try_recv().is_ok() {}
+        while self.session_events.try_recv().is_ok() {}
     }
 }
 
 impl Session {
     /// Records the stamps in received bytes.
     pub(crate) fn take(&mut self, bytes: &[u8], inbox: &mut Inbox<'_>) -> Result<(), Gone> {
-        if self.rest.is_empty() {
-            let used = Events.take(bytes, inbox)?;
-            self.rest.extend_from_slice(&bytes[used..]);
-        } else {
-            self.rest.extend_from_slice(bytes);
-            let used = Events.take(&self.rest, inbox)?;
-            self.rest.drain(..used);
-        }
-        Ok(())
+        self.rest.take(bytes, |bytes| Events.take(bytes, inbox))
     }
 
     /// Begins a stage, whose traffic is counted.

@@ -40,8 +40,8 @@ pub(crate) struct Requests {
     pub(crate) from_start: bool,
 }
 
-/// The query of a poll, with the cursor in place of the line end. It has the longest hold that servers allow, so that quiet
-/// clients send as few polls as possible.
+/// The query of a poll, with the cursor in place of the line end. It has the longest hold that servers allow, so that
+/// quiet clients send as few polls as possible.
 const POLL: &str = "?after=\n&wait=60";
 
 /// A server, with its `Host` and path.
@@ -81,7 +81,7 @@ impl Requests {
         self.topic = format!("{name}.{}", self.run);
     }
 
-    /// Publishers connect to the server of the first client.
+    /// The address of the server of a client. Publishers use that of the first client.
     pub(crate) fn server(&self, index: usize) -> SocketAddr {
         self.of_client(index).address
     }
@@ -90,7 +90,7 @@ impl Requests {
     ///
     /// # Errors
     /// Fails if rustls rejects the configuration.
-    pub(crate) fn session(
+    pub(crate) fn tls_session(
         &self,
         server: SocketAddr,
         is_http2: bool,
@@ -175,7 +175,7 @@ impl Requests {
     }
 
     /// The URL of the session of a client by WebTransport.
-    pub(crate) fn session_url(&self, index: usize) -> String {
+    pub(crate) fn webtransport_url(&self, index: usize) -> String {
         let Server { host, path, .. } = self.of_client(index);
         format!("https://{host}{path}/topics/{}{}", self.topic(index as u64), self.query())
     }

@@ -25,7 +25,8 @@ use super::wire::Reader;
 use crate::tls::Session;
 
 /// Edge-triggered. A socket that was read completely is not reported again until more arrives.
-const INTEREST: EventFlags = EventFlags::IN.union(EventFlags::OUT).union(EventFlags::ET);
+const INTEREST: EventFlags =
+    EventFlags::IN.union(EventFlags::RDHUP).union(EventFlags::OUT).union(EventFlags::ET);
 
 /// How long a publisher waits for its connection.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -126,12 +127,14 @@ pub(crate) struct Intake {
     /// The buffer for everything that TLS has opened. It begins with the unused bytes of the connection.
     opened: Vec<u8>,
     pub(crate) began: Instant,
+    /// `true` if the current connection is at its end, so that reading it finds the end.
+    pub(crate) is_ending: bool,
 }
 
 impl Intake {
     pub(crate) fn new(run: Run) -> Self {
         let buffer = vec![0; CARRIED + READ].into();
-        Self { run, buffer, opened: Vec::new(), began: Instant::now() }
+        Self { run, buffer, opened: Vec::new(), began: Instant::now(), is_ending: false }
     }
 
     /// Nanoseconds since the load started.
@@ -228,7 +231,7 @@ impl Connection {
             self.carry.extend_from_slice(&bytes[used..]);
             self.flush()?;
             // An edge-triggered epoll does not report unread bytes again.
-            if length < READ {
+            if length < READ && !intake.is_ending {
                 return Ok(exchange);
             }
         }

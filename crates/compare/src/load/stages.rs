@@ -2,8 +2,8 @@
 
 use anyhow::{bail, ensure};
 
-use super::arrival::Traffic;
 use super::event_loop::Load;
+use super::session_event::Traffic;
 use crate::protocol::{Command, Outcome};
 
 /// The number of clients of the rehearsal, and of its notifications, each of which may be for only one client. There

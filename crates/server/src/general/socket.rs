@@ -98,16 +98,16 @@ impl Socket {
     ///
     /// Cancel safe.
     pub(crate) async fn peer(&mut self) -> PeerState {
-        let is_sealed = self.tls.is_some() && self.peer_end == PeerEnd::None;
+        let reads_tls = self.tls.is_some() && self.peer_end == PeerEnd::None;
         let has_input = match self.peer_end {
             PeerEnd::Stream => Ok(true),
-            _ if !is_sealed => self.io.get_ref().has_input().await,
+            _ if !reads_tls => self.io.get_ref().has_input().await,
             _ if self.early.len() > MAX_EARLY => Ok(true),
             _ => self.fill().await.map(|count| count > 0),
         };
         match has_input {
             Ok(false) => {
-                self.peer_end = if is_sealed { PeerEnd::Notified } else { PeerEnd::Stream };
+                self.peer_end = if reads_tls { PeerEnd::Notified } else { PeerEnd::Stream };
                 PeerState::HalfClosed
             }
             Ok(true) => self.broken().await,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{IdleTimeout, ServerConfig, TransportConfig, VarInt};
+use socket2::SockRef;
 use tidings_core::Heartbeat;
 use tidings_transport::Transport;
 use tidings_webtransport::NAME;
@@ -14,6 +15,10 @@ use web_transport_quinn::ALPN;
 
 use crate::config::Config;
 use crate::tls::Tls;
+
+/// The bytes of datagrams that wait in the socket. All sessions share it, and a datagram without room is lost, which delays
+/// a handshake by a second. On Linux the limit is the setting `net.core.rmem_max`.
+const RECEIVE_BUFFER: usize = 4 << 20;
 
 /// A UDP socket at the address of a TCP listener with TLS.
 #[derive(Debug)]
@@ -43,6 +48,8 @@ impl Listener {
         let bind = || {
             let socket = UdpSocket::bind(address)?;
             socket.set_nonblocking(true)?;
+            // The system grants what its limit allows, which is enough for few sessions.
+            let _ = SockRef::from(&socket).set_recv_buffer_size(RECEIVE_BUFFER);
             let config = server_config(tls, &config.hub.heartbeat())?;
             let (transport, tls) = (transport.clone(), tls.clone());
             Ok(Some(Self { socket, config, transport, address, tls }))
@@ -53,7 +60,7 @@ impl Listener {
     }
 }
 
-/// Handshakes use the certificates that are current then.
+/// Each handshake uses the certificates that are current at its start.
 fn server_config(tls: &Tls, heartbeat: &Heartbeat) -> io::Result<ServerConfig> {
     let mut tls = rustls::ServerConfig::clone(tls.config());
     tls.alpn_protocols = vec![ALPN.as_bytes().to_vec()];

@@ -135,7 +135,7 @@ impl Tls {
         Ok(Self(Arc::new(Inner { config, resolver, files, seen: Mutex::new(seen) })))
     }
 
-    /// The handshake of the session uses the certificates that are current then.
+    /// The handshake of the session uses the certificates that are current at its start.
     ///
     /// # Errors
     /// Fails if rustls rejects the configuration.

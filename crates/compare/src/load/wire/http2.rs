@@ -1,7 +1,7 @@
 //! HTTP/2 (RFC 9113): a connection for each client, with one stream at a time.
 //!
-//! Frames are found in the bytes that arrive, and the contents of DATA frames go to the reader of the transport. Requests
-//! have no entry in the dynamic table of HPACK (RFC 7541), so a connection has no state of compression.
+//! Frames are found in the bytes that arrive, and the contents of DATA frames go to the reader of the transport.
+//! Requests have no entry in the dynamic table of HPACK (RFC 7541), so a connection has no state of compression.
 
 mod frame;
 
@@ -12,6 +12,7 @@ use self::frame::{
 };
 use super::Reader;
 use super::http::Polls;
+use super::rest::Rest;
 use crate::load::gone::Gone;
 use crate::load::inbox::Inbox;
 
@@ -24,8 +25,8 @@ pub(crate) struct Http2 {
     waiting: Vec<u8>,
     /// The DATA frame whose content arrives.
     data: Option<Data>,
-    /// The content of DATA frames that the body has not used, which ends with its frame. Otherwise it takes no memory.
-    rest: Vec<u8>,
+    /// The end of a DATA frame that the body has not used.
+    rest: Rest,
     /// Received content for which the server has no new window yet.
     unacknowledged: u32,
     body: Body,
@@ -66,7 +67,7 @@ impl Http2 {
     }
 
     fn new(waiting: Vec<u8>, body: Body) -> Self {
-        Self { stream: 1, waiting, data: None, rest: Vec::new(), unacknowledged: 0, body }
+        Self { stream: 1, waiting, data: None, rest: Rest::default(), unacknowledged: 0, body }
     }
 
     /// Handles a whole frame that is not DATA.
@@ -130,19 +131,12 @@ impl Http2 {
             reply: &mut reply,
         };
         let is_end = is_whole && *ends_stream;
-        let used = if self.rest.is_empty() {
-            let used = self.body.take(part, is_end, &mut inner)?;
-            if is_whole {
-                self.rest.extend_from_slice(&part[used..]);
-                part.len()
-            } else {
-                used
-            }
-        } else {
-            self.rest.extend_from_slice(part);
-            let used = self.body.take(&self.rest, is_end, &mut inner)?;
-            self.rest.drain(..used);
+        let body = &mut self.body;
+        let used = if is_whole || !self.rest.is_empty() {
+            self.rest.take(part, |bytes| body.take(bytes, is_end, &mut inner))?;
             part.len()
+        } else {
+            body.take(part, is_end, &mut inner)?
         };
         if !reply.is_empty() {
             append(inbox.reply, DATA, 0, self.stream, &reply);

@@ -4,6 +4,7 @@ pub(crate) mod http;
 pub(crate) mod http2;
 pub(crate) mod nats;
 pub(crate) mod redis;
+pub(crate) mod rest;
 #[cfg(test)]
 mod tests;
 pub(crate) mod websocket;

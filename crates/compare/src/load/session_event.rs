@@ -6,7 +6,7 @@ use super::gone::Gone;
 
 /// An event of a client.
 #[derive(Debug)]
-pub(crate) struct Arrival {
+pub(crate) struct SessionEvent {
     /// The index of the client.
     pub(crate) client: usize,
     /// The time, in nanoseconds since the load started.
