@@ -19,7 +19,9 @@ const MAX_INPUT: u64 = 64 << 20;
 /// # Errors
 /// Fails if the input cannot be read or is not UTF-8 text, an argument is invalid, or the publish fails.
 pub(crate) async fn publish(args: PublishArgs) -> anyhow::Result<ExitCode> {
-    let target = Target::new(args.url.url()?).options(args.remote.options()?);
+    let url = args.url.url()?;
+    let options = args.remote.options(&url)?;
+    let target = Target::new(url).options(options);
     if args.ndjson {
         return publish_many::publish_many(Publisher::connect(target).await?).await;
     }

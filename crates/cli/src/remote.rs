@@ -59,12 +59,20 @@ pub(crate) struct CredentialArgs {
 pub(crate) struct Secret(String);
 
 impl RemoteArgs {
-    /// The options for connections to the server.
+    /// The options for connections to this server.
     ///
     /// # Errors
-    /// Fails if a header or the token is malformed, or the file of `--ca` cannot be read or contains no certificate.
-    /// The message does not contain the value of a header or the token.
-    pub(crate) fn options(&self) -> Result<Arc<ConnectOptions>, Usage> {
+    /// Fails if a header or the token is malformed, the file of `--ca` cannot be read or contains no certificate, or a
+    /// certificate is given for a URL without TLS. The message does not contain the value of a header or the token.
+    pub(crate) fn options(&self, url: &Url) -> Result<Arc<ConnectOptions>, Usage> {
+        let certificates =
+            [("--ca", self.ca.is_some()), ("--tls-fingerprint", self.tls_fingerprint.is_some())];
+        let has_tls = matches!(url.scheme(), "https" | "wss");
+        if let Some((name, _)) = certificates.iter().find(|(_, is_given)| *is_given && !has_tls) {
+            let scheme = url.scheme();
+            let remedy = "expected https, or leave the option out";
+            return Err(Usage::new(format!("invalid {name} for a URL with {scheme}: {remedy}")));
+        }
         let mut options = self.credentials.options()?;
         if let Some(path) = &self.ca {
             options.tls = authorities(path)

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use futures::StreamExt;
@@ -19,26 +20,36 @@ use crate::usage::Usage;
 /// The name of the transport that uses only HTTP/1.1.
 const WEBSOCKET: &str = "websocket";
 
+/// The name of the transport over UDP, and how long its end is sent.
+const WEBTRANSPORT: &str = "webtransport";
+const CLOSE: Duration = Duration::from_millis(50);
+
 /// Prints notifications until Ctrl-C, and reconnects after a cut.
 ///
 /// # Errors
 /// Fails if an argument is invalid or standard output cannot be written.
 pub(crate) async fn subscribe(args: SubscribeArgs) -> anyhow::Result<ExitCode> {
     let client = client(&args.transport)?;
-    let options = args.remote.options()?;
+    let url = args.url.topic_url()?;
+    let options = args.remote.options(&url)?;
     if options.http2_prior_knowledge && args.transport == WEBSOCKET {
         let remedy = "a WebSocket uses HTTP/1.1, choose --transport sse or long-polling";
         return Err(Usage::new(format!("invalid --http2-prior-knowledge: {remedy}")).into());
     }
-    let target = Target::new(args.url.topic_url()?)
-        .position(args.after.unwrap_or_default())
-        .options(options);
+    let target = Target::new(url).position(args.after.unwrap_or_default()).options(options);
     let mut followed = follow(client, target, Backoff::default());
     let mut interrupted = std::pin::pin!(shutdown());
     loop {
         let event = tokio::select! {
             event = followed.next() => event,
-            () = &mut interrupted => return Ok(ExitCode::SUCCESS),
+            () = &mut interrupted => {
+                drop(followed);
+                if args.transport == WEBTRANSPORT {
+                    // A task sends the close. Without it the server keeps the session until its idle timeout.
+                    tokio::time::sleep(CLOSE).await;
+                }
+                return Ok(ExitCode::SUCCESS);
+            }
         };
         match event {
             None => return Ok(ExitCode::FAILURE),

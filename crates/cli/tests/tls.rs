@@ -187,6 +187,10 @@ fn the_printed_fingerprint_is_all_that_a_client_needs() {
         let (code, _, error) = client("publish", &[&url]);
         assert_eq!(code, Some(1));
         assert!(error.contains("certificate"), "{error}");
+        let plain = url.replace("https:", "http:");
+        let (code, _, error) = client("publish", &[&plain, "--tls-fingerprint", fingerprint]);
+        assert_eq!(code, Some(2));
+        assert!(error.contains("expected https"), "{error}");
     }
 }
 
