@@ -124,7 +124,7 @@ async fn play(mover: Mover) {
     let setup = mover.config(HubConfig::default()).await;
     let server = Running::start_sessions(setup, &tls, &authority.pem).await;
     let sessions = server.sessions.clone().unwrap();
-    // With options of its own, a client does not resume the TLS session of another one.
+    // With its own options, a client does not resume the TLS session of another one.
     let target = || {
         let options = trusting(&authority.pem);
         Sessions { options, ..sessions.clone() }.target("t")
