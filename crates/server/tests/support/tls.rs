@@ -90,8 +90,14 @@ pub(super) async fn forward(listener: TcpListener, server: SocketAddr, config: A
     }
 }
 
+/// The buffers of the forwarder's sockets, in bytes.
+const BUFFER: usize = 64 << 10;
+
 async fn forward_one(mut client: TcpStream, server: SocketAddr, config: Arc<ClientConfig>) {
     let Ok(socket) = TcpStream::connect(server).await else { return };
+    // The system would let them grow to more than a flood, and a slow reader would not be slow.
+    SockRef::from(&socket).set_recv_buffer_size(BUFFER).unwrap();
+    SockRef::from(&client).set_send_buffer_size(BUFFER).unwrap();
     let name = "localhost".try_into().unwrap();
     let Ok(mut server) = TlsConnector::from(config).connect(name, socket).await else { return };
     let (client_reads, client_writes) = client.split();
