@@ -9,18 +9,20 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use http::{HeaderMap, HeaderValue, header};
 use serde::Deserialize;
-use tidings_core::{Gap, Headers, Id, Kind, ParseHeaderError, Position};
+use tidings_core::{Filters, Gap, Headers, Id, Kind, ParseHeaderError, Position};
 use tidings_transport::client::{
     Arrival, Arrivals, Client, ClientError, Goodbye, Http, Received, Silence, Target,
     last_event_id, request, url_after,
 };
+use tidings_transport::path_segment;
 
 use crate::{Event, Item, Parser};
 
 /// Subscribes by server-sent events (HTML standard, section 9.2).
 ///
-/// If the filters are a single topic, events do not contain it, and [`Received::topic`] is `None`. Comments, and blocks
-/// that only change the last event id, arrive as heartbeats.
+/// If the filters are a single topic, events do not contain it, and [`Received::topic`] is that of the URL. It is `None`
+/// if the path of the URL does not end with `/topics/NAME`. Comments, and blocks that only change the last event id,
+/// arrive as heartbeats.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SseClient;
 
@@ -53,6 +55,7 @@ async fn connect(target: Target) -> Result<Arrivals, ClientError> {
         let body = http.whole(body, rejection::MAX_BYTES).await?;
         return Err(rejection::read(&head.headers, &body));
     }
+    let topic = topic(target.url.path());
     let arrivals = async_stream::try_stream! {
         let mut parser = Parser::default();
         let mut items = Vec::new();
@@ -69,7 +72,10 @@ async fn connect(target: Target) -> Result<Arrivals, ClientError> {
                 if matches!(item, Item::Comment | Item::Ping(_)) && at < last {
                     continue;
                 }
-                let Some(arrival) = arrival(item, parser.last_event_id())? else { continue };
+                let Some(mut arrival) = arrival(item, parser.last_event_id())? else { continue };
+                if let Arrival::Notification(received) = &mut arrival {
+                    received.topic = received.topic.take().or_else(|| topic.clone());
+                }
                 let is_last = matches!(arrival, Arrival::Goodbye(_));
                 yield arrival;
                 if is_last {
@@ -80,6 +86,14 @@ async fn connect(target: Target) -> Result<Arrivals, ClientError> {
         }
     };
     Ok(arrivals.boxed())
+}
+
+/// The topic of the notifications whose events do not contain one: that of the URL with this path, if its filters are a
+/// single topic. An application that mounts the transport at another path may choose the filters itself.
+fn topic(path: &str) -> Option<String> {
+    let (_, name) = path.rsplit_once("/topics/")?;
+    let filters: Filters = path_segment(name).ok()?.parse().ok()?;
+    filters.as_topic().map(|topic| topic.as_str().to_owned())
 }
 
 /// Fails if the content type is not `text/event-stream` (HTML standard, section 9.2.3).
@@ -186,7 +200,7 @@ mod tests {
     }
 
     fn notified(seq: &str, kind: Kind, payload: &'static [u8]) -> Arrival {
-        notification(seq.parse().ok(), None, kind, payload, None)
+        notification(seq.parse().ok(), Some("a".to_owned()), kind, payload, None)
     }
 
     #[tokio::test]
@@ -241,7 +255,7 @@ mod tests {
         let arrivals: Vec<_> = arrivals.into_iter().map(Result::unwrap).collect();
         let weather = || Headers::new().with_event("weather").unwrap().with_time(7).ok();
         let notified = |id: &str, kind, payload: &'static [u8], headers| {
-            notification(id.parse().ok(), None, kind, payload, headers)
+            notification(id.parse().ok(), Some("a".to_owned()), kind, payload, headers)
         };
         let expected = [
             notified("e-1", Kind::Text, b"rain", weather()),
@@ -267,7 +281,25 @@ mod tests {
             other => panic!("{other:?}"),
         });
         let named = ["orders.new", "orders.old"].map(|topic| Some(topic.to_owned()));
-        assert_eq!(topics.collect::<Vec<_>>(), [&named[..], &[None]].concat());
+        // The last event has none, so it is that of the URL.
+        let of_url = Some("a".to_owned());
+        assert_eq!(topics.collect::<Vec<_>>(), [&named[..], &[of_url]].concat());
+    }
+
+    #[test]
+    fn the_topic_of_a_url_is_its_only_filter_without_a_wildcard() {
+        for (path, expected) in [
+            ("/topics/orders.new", Some("orders.new")),
+            ("/app/topics/orders%2Enew", Some("orders.new")),
+            ("/topics/orders.*", None),
+            ("/topics/orders.%3E", None),
+            ("/topics/a,b", None),
+            ("/topics/a%2Cb", None),
+            ("/topics/", None),
+            ("/feed", None),
+        ] {
+            assert_eq!(topic(path).as_deref(), expected, "{path}");
+        }
     }
 
     #[tokio::test]
