@@ -6,18 +6,20 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Response, header};
 use serde_json::json;
+use tidings_transport::ListenerKind;
 
 use crate::config::Config;
 use crate::listener::ListenerRef;
 use crate::quic::Offer;
 use crate::response::text;
 
+/// `HTTP` and `WS` stand for the schemes.
 const HELP: &str = "tidings: one notification stream by every realtime transport
 
-  publish         curl -d hello            http://HOST/topics/greetings
-  server-sent     curl -N -H 'Accept: text/event-stream' http://HOST/topics/greetings
-  long-polling    curl                     'http://HOST/topics/greetings?after=earliest'
-  WebSocket       new WebSocket('ws://HOST/topics/greetings')
+  publish         curl -d hello            HTTP://HOST/topics/greetings
+  server-sent     curl -N -H 'Accept: text/event-stream' HTTP://HOST/topics/greetings
+  long-polling    curl                     'HTTP://HOST/topics/greetings?after=earliest'
+  WebSocket       new WebSocket('WS://HOST/topics/greetings')
 
   /client.js  /webtransport.js  /transports  /healthz  /readyz  /metrics
 ";
@@ -30,11 +32,16 @@ const ICON: &str = "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16' 
     stroke-width='2' stroke-linecap='round'><path stroke='#2f6db3' d='M2 4h12'/>\
     <path stroke='#d9792b' d='M2 8h12'/><path stroke='#2c9077' d='M2 12h12'/></svg>\n";
 
-/// The live page for a browser, otherwise the help text.
-pub(crate) fn front(request: &Parts, config: &Config) -> Response<Bytes> {
+/// The live page for a browser, otherwise the help text with the schemes of the listener that accepted the request.
+pub(crate) fn front(request: &Parts, config: &Config, listener: ListenerRef) -> Response<Bytes> {
     page(request, config).unwrap_or_else(|| {
         let of_page = if config.live_page { HELP_OF_PAGE } else { "" };
-        text("text/plain; charset=utf-8", [HELP, of_page].concat())
+        let (http, websocket) = match listener.kind {
+            ListenerKind::Tls => ("https://", "wss://"),
+            _ => ("http://", "ws://"),
+        };
+        let help = HELP.replace("HTTP://", http).replace("WS://", websocket);
+        text("text/plain; charset=utf-8", help + of_page)
     })
 }
 
@@ -72,4 +79,27 @@ pub(crate) fn transports(config: &Config, offer: &Offer, listener: ListenerRef) 
 pub fn clock() -> f64 {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     since_1970.as_micros() as f64 / 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+    use tidings_core::Hub;
+
+    use super::*;
+
+    #[test]
+    fn the_help_text_has_the_schemes_of_the_listener() {
+        let (request, ()) = Request::new(()).into_parts();
+        for (listener, expected, other) in [
+            (ListenerKind::Tls, [" https://HOST/", "'wss://HOST/"], ["http://", "ws://"]),
+            (ListenerKind::Loopback, [" http://HOST/", "'ws://HOST/"], ["https://", "wss://"]),
+            (ListenerKind::Network, [" http://HOST/", "'ws://HOST/"], ["https://", "wss://"]),
+        ] {
+            let help = front(&request, &Config::new(Hub::default()), listener.into());
+            let help = String::from_utf8(help.into_body().to_vec()).unwrap();
+            assert!(expected.iter().all(|scheme| help.contains(scheme)), "{help}");
+            assert!(!other.iter().any(|scheme| help.contains(scheme)), "{help}");
+        }
+    }
 }

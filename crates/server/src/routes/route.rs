@@ -124,7 +124,10 @@ async fn get_page(
         Resource::Client => Ok(tidings_live_page::client(request)),
         Resource::WebTransport => Ok(tidings_live_page::webtransport(request)),
         Resource::Metrics => may(Action::Metrics).await.and_then(|_| metrics(shared)),
-        Resource::Front => may(Action::Page).await.map(|_| pages::front(request, config)),
+        Resource::Front => {
+            may(Action::Page).await?;
+            Ok(pages::front(request, config, listener))
+        }
         Resource::Transports => {
             may(Action::Page).await?;
             Ok(pages::transports(config, &shared.offer, listener))

@@ -45,6 +45,11 @@ async fn a_browser_checks_the_name_and_a_page_without_tls_is_foreign() {
             }
         }
         let request = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        let mut raw = Raw::over(connect_tls(secure, client.clone()).await);
+        raw.send(request).await;
+        let help = raw.answer().await.text();
+        assert!(help.contains(" https://HOST/") && help.contains("'wss://HOST/"), "{help}");
+        assert!(!help.contains("http://") && !help.contains("ws://"), "{help}");
         let answer = in_time(Raw::request(plain, request)).await;
         let location = format!("https://localhost:{}/", secure.port());
         assert_eq!((answer.status, answer.header("location")), (308, Some(&location[..])));
