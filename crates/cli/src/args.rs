@@ -198,7 +198,7 @@ pub(crate) struct CompareArgs {
     pub(crate) tls: bool,
     /// Measure our transports over these versions of HTTP, each with its own columns: 1, 2, or 3 (WebTransport, needs
     /// --tls) [default: 1, with message queues]
-    #[arg(long, value_name = "VERSION,…", value_delimiter = ',', conflicts_with = "transports")]
+    #[arg(long, value_name = "VERSION,…", value_delimiter = ',')]
     pub(crate) http: Vec<HttpVersion>,
     /// Connect N clients [default: 1000, with --quick 200]
     #[arg(long, value_name = "N")]

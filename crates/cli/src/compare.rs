@@ -16,6 +16,10 @@ use crate::values::{NO_AXUM, NO_BROKERS, NO_WEBTRANSPORT};
 /// # Errors
 /// Fails if nothing could be measured, or a report cannot be written.
 pub(crate) async fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
+    if !args.http.is_empty() && !args.transports.is_empty() {
+        return Ok(usage(HTTP_AND_TRANSPORTS));
+    }
+    let left_out = without_queues(&args);
     let (json, html) = (args.json.clone(), args.html.clone());
     let plan = plan(args)?;
     if let Err(error) = plan.check() {
@@ -38,6 +42,9 @@ pub(crate) async fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
         Ok(outputs) => outputs,
         Err(error) => return Ok(usage(&error)),
     };
+    if let Some(reason) = left_out {
+        eprintln!("message queues are left out: {reason}");
+    }
     let progress = Progress::terminal();
     let report = Box::pin(run(&plan, &progress, shutdown())).await?;
     drop(progress);
@@ -54,6 +61,24 @@ pub(crate) async fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
         output.write(&report.html())?;
     }
     Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The error for both options, which name the contenders in two ways.
+const HTTP_AND_TRANSPORTS: &str = "--http cannot be used with --transports: leave out --http, and name our transports \
+                                   over other versions of HTTP as http2 or http3, such as --transports \
+                                   transports,http2,message-queue";
+
+/// Why message queues are not measured, although no contenders are named. `None` if they are, or if the help names the
+/// option as one without them.
+fn without_queues(args: &CompareArgs) -> Option<&'static str> {
+    let is_default = args.transports.is_empty() && args.url.is_none() && !args.baseline;
+    match (is_default, args.tls, args.http.is_empty()) {
+        (false, _, _) | (true, false, true) => None,
+        (true, true, _) => Some("they cannot be measured over TLS"),
+        (true, false, false) => Some(
+            "they have no version of HTTP, measure them with --transports transports,http2,message-queue",
+        ),
+    }
 }
 
 fn open(path: Option<&Path>) -> Result<Option<Output>, String> {

@@ -146,6 +146,7 @@ fn over_http(versions: &str, args: &[&str]) -> Vec<serde_json::Value> {
     let output = output(command.args(args));
     let table = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(0), "{table}");
+    assert!(table.contains("message queues are left out: they "), "{table}");
     let mut report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let samples = std::mem::take(report["samples"].as_array_mut().unwrap());
     for sample in &samples {
@@ -177,6 +178,15 @@ fn transports_and_webtransport_are_measured_over_every_version_of_http() {
         }
         assert!(sample["received_bytes"].as_u64() > Some(0), "{sample}");
     }
+}
+
+#[test]
+fn versions_of_http_and_named_contenders_are_rejected_with_a_remedy() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
+    let output = output(command.args(["compare", "--http", "1,2", "--transports", "nats"]));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("leave out --http") && error.contains("--transports transports,http2"));
 }
 
 #[test]

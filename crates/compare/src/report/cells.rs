@@ -1,5 +1,7 @@
 //! The tables of a report as text, for the terminal and for the page.
 
+use std::ops::Range;
+
 use super::Report;
 use crate::stats::Spread;
 use crate::summary::Row;
@@ -29,6 +31,19 @@ pub(super) struct Cell {
     pub(super) range: String,
     /// The numbers of its warnings, such as ` ¹ ²`.
     pub(super) mark: String,
+}
+
+impl Table {
+    /// The same rows with only these columns.
+    pub(super) fn only_columns(&self, columns: Range<usize>) -> Self {
+        let row =
+            |(label, cells): &(String, Vec<Cell>)| (label.clone(), cells[columns.clone()].to_vec());
+        let groups = self.groups.iter().map(|group| Group {
+            heading: group.heading.clone(),
+            rows: group.rows.iter().map(row).collect(),
+        });
+        Self { groups: groups.collect(), columns: self.columns[columns.clone()].to_vec() }
+    }
 }
 
 impl Cell {

@@ -9,18 +9,21 @@ use super::{Missing, Remark, Report, is_queue, superscript};
 /// The space between two columns.
 const GAP: usize = 2;
 
+/// A table that is wider than this is divided. In characters.
+const WIDTH: usize = 120;
+
 /// The figures with one column for each contender, then targets, remarks and warnings. Message queues have their own
 /// table.
 pub(super) fn table(report: &Report) -> String {
     let mut text = format!("{}\n\n", report.subject());
     let [ours, queues] = [false, true].map(|queues| report.figures(|it| is_queue(it) == queues));
     if !ours.columns.is_empty() {
-        text += &aligned(&ours);
+        text += &divided(&ours);
     }
     if !queues.columns.is_empty() {
         let space = if ours.columns.is_empty() { "" } else { "\n" };
         let _ = writeln!(text, "{space}{QUEUES}");
-        text += &aligned(&queues);
+        text += &divided(&queues);
     }
     let spread =
         if report.plan.rounds > 1 { "medians over rounds (min–max)" } else { "one round" };
@@ -47,13 +50,35 @@ pub(super) fn table(report: &Report) -> String {
     text
 }
 
-/// Aligns the first column to the left and the others to the right.
-fn aligned(table: &Table) -> String {
-    let lines = lines(table);
+/// Divides the columns among as few tables as are needed, one after the other, so that each has at most [`WIDTH`]
+/// characters. A table has at least one column.
+fn divided(table: &Table) -> String {
+    let widths = widths(table, &lines(table));
+    let mut parts = Vec::new();
+    let (mut first, mut taken) = (0, widths[0]);
+    for (at, width) in widths[1..].iter().enumerate() {
+        if at > first && taken + GAP + width > WIDTH {
+            parts.push(aligned(&table.only_columns(first..at)));
+            (first, taken) = (at, widths[0]);
+        }
+        taken += GAP + width;
+    }
+    parts.push(aligned(&table.only_columns(first..table.columns.len())));
+    parts.join("\n")
+}
+
+/// The width of the labels and of each column.
+fn widths(table: &Table, lines: &[Vec<String>]) -> Vec<usize> {
     // A heading may be wider than the column of labels, because the rest of its line is empty.
     let rows = || lines.iter().filter(|line| line.len() > 1);
     let width = |at: usize| rows().map(|line| line[at].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..=table.columns.len()).map(width).collect();
+    (0..=table.columns.len()).map(width).collect()
+}
+
+/// Aligns the first column to the left and the others to the right.
+fn aligned(table: &Table) -> String {
+    let lines = lines(table);
+    let widths = widths(table, &lines);
     let mut text = String::new();
     for line in &lines {
         let mut written = format!("{:1$}", line[0], widths[0]);
@@ -112,6 +137,25 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("0123456789ab"), "{text}");
+    }
+
+    #[test]
+    fn a_table_that_is_too_wide_is_divided() {
+        let mut report = sample();
+        let titles = ["SSE", "SSE, HTTP/2", "long-polling, HTTP/2", "WebTransport"];
+        for title in titles.iter().cycle().take(8) {
+            report.summary.transports.push((*title).to_owned());
+            report.summary.rows.iter_mut().for_each(|row| row.values.push(row.values[0]));
+        }
+        let text = table(&report);
+        let figures = text.split("medians over").next().unwrap();
+        let widest = figures.lines().map(|line| line.chars().count()).max().unwrap();
+        assert!((WIDTH / 2..=WIDTH).contains(&widest), "{figures}");
+        let tables = figures.matches("latency p99").count() / 2;
+        assert!(tables > 1, "{figures}");
+        assert_eq!(figures.matches("\nSaturation\n").count(), tables, "{figures}");
+        assert_eq!(figures.matches("WebTransport").count(), 2, "{figures}");
+        assert_eq!(figures.matches("long-polling, HTTP/2").count(), 2, "{figures}");
     }
 
     #[test]
