@@ -65,7 +65,7 @@ impl Listen {
     }
 
     /// Adds this listener, or all those of systemd, to the server, and appends the URL of each to `urls`. TCP listeners
-    /// use TLS if there is a `tls`.
+    /// use TLS if there is a `tls`. `option` is the option of the command line that named the listener.
     ///
     /// # Errors
     /// Fails if the listener cannot be bound or used. The error names it.
@@ -73,6 +73,7 @@ impl Listen {
         self,
         server: Server,
         tls: Option<&Tls>,
+        option: &str,
         urls: &mut Vec<String>,
     ) -> anyhow::Result<Server> {
         match self {
@@ -82,7 +83,7 @@ impl Listen {
                     None => server.bind(&address).await,
                 };
                 let server = bound.with_context(|| {
-                    format!("cannot listen on {address}, choose another with --listen ADDRESS:PORT")
+                    format!("cannot listen on {address}, choose another with {option} ADDRESS:PORT")
                 })?;
                 urls.extend(server.local_addrs().last().map(|address| url(address, tls)));
                 Ok(server)

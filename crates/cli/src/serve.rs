@@ -65,10 +65,10 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let mut urls = Vec::new();
     let tls = certificates.as_ref().map(|certificates| &certificates.tls);
     for listen in args.listen {
-        server = listen.add(server, tls, &mut urls).await?;
+        server = listen.add(server, tls, "--listen", &mut urls).await?;
     }
     for listen in args.tls.listen_plain {
-        server = listen.add(server, None, &mut urls).await?;
+        server = listen.add(server, None, "--listen-plain", &mut urls).await?;
     }
     if let Some(topic) = demo_topic {
         tokio::spawn(demo(hub.clone(), topic));

@@ -195,6 +195,16 @@ fn the_printed_fingerprint_is_all_that_a_client_needs() {
 }
 
 #[test]
+fn an_address_in_use_is_an_error_that_names_its_own_option() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let (code, error) = failure(&["--tls-self-signed", "--listen-plain", &taken]);
+    assert_eq!(code, Some(1), "{error}");
+    assert!(error.contains(&format!("cannot listen on {taken}, choose another")), "{error}");
+    assert!(error.contains("--listen-plain ADDRESS:PORT"), "{error}");
+}
+
+#[test]
 fn plain_listeners_redirect_to_the_port_with_tls() {
     let args = ["--tls-self-signed", "--listen-plain", "127.0.0.1:0"];
     for (redirect, port) in
