@@ -6,6 +6,7 @@ mod broadcast;
 #[cfg_attr(not(feature = "brokers"), path = "no_broker.rs")]
 mod broker;
 mod compare;
+mod failure;
 mod headers;
 mod listen;
 #[cfg(feature = "axum")]

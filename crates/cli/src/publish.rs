@@ -8,6 +8,7 @@ use tidings::core::Kind;
 use tidings::transport::client::{Publisher, Target};
 
 use crate::args::PublishArgs;
+use crate::failure::failure;
 use crate::publish_many;
 
 /// The longest input, in bytes. A server accepts far less by default. The limit keeps a wrong pipe from filling the
@@ -23,7 +24,8 @@ pub(crate) async fn publish(args: PublishArgs) -> anyhow::Result<ExitCode> {
     let options = args.remote.options(&url)?;
     let target = Target::new(url).options(options);
     if args.ndjson {
-        return publish_many::publish_many(Publisher::connect(target).await?).await;
+        return publish_many::publish_many(Publisher::connect(target).await.map_err(failure)?)
+            .await;
     }
     let mut payload = Vec::new();
     let mut input = std::io::stdin().lock().take(MAX_INPUT + 1);
@@ -43,9 +45,10 @@ pub(crate) async fn publish(args: PublishArgs) -> anyhow::Result<ExitCode> {
         let at = error.valid_up_to();
         anyhow::bail!("standard input is not UTF-8 at byte {at}, publish it with --binary");
     }
-    let mut publisher = Publisher::connect(target).await?;
+    let mut publisher = Publisher::connect(target).await.map_err(failure)?;
     let key = args.idempotency_key.as_ref();
-    let id = publisher.publish_with_headers(kind, payload.into(), &headers, key).await?;
+    let published = publisher.publish_with_headers(kind, payload.into(), &headers, key).await;
+    let id = published.map_err(failure)?;
     println!("{id}");
     Ok(ExitCode::SUCCESS)
 }

@@ -7,6 +7,8 @@ use anyhow::Context;
 use tidings::transport::PublishMany;
 use tidings::transport::client::{ClientError, PublishedMany, Publisher};
 
+use crate::failure::failure;
+
 /// A batch of this many bytes is complete. It is half of what a server accepts in one request by default.
 const BATCH: usize = 512 << 10;
 
@@ -51,7 +53,7 @@ fn known(stored: usize, error: ClientError) -> anyhow::Error {
             "{stored} notifications are known to be published, others of the last request may be"
         ),
     };
-    anyhow::Error::new(error).context(known)
+    failure(error).context(known)
 }
 
 /// Reads one line, and the further lines that have already arrived. The batch is empty at the end of the input.

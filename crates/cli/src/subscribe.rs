@@ -14,6 +14,7 @@ use tidings::transport::base64_of;
 use tidings::transport::client::{Arrival, Backoff, Client, Followed, Received, Target, follow};
 
 use crate::args::SubscribeArgs;
+use crate::failure::failure;
 use crate::serve::shutdown;
 use crate::usage::Usage;
 
@@ -27,7 +28,7 @@ const CLOSE: Duration = Duration::from_millis(50);
 /// Prints notifications until Ctrl-C, and reconnects after a cut.
 ///
 /// # Errors
-/// Fails if an argument is invalid or standard output cannot be written.
+/// Fails if an argument is invalid, the client must not connect again, or standard output cannot be written.
 pub(crate) async fn subscribe(args: SubscribeArgs) -> anyhow::Result<ExitCode> {
     let client = client(&args.transport)?;
     let url = args.url.topic_url()?;
@@ -61,10 +62,13 @@ pub(crate) async fn subscribe(args: SubscribeArgs) -> anyhow::Result<ExitCode> {
                 }
                 printed => printed.context("cannot write to standard output")?,
             },
+            Some(Followed::Disconnected { error: Some(error), retry_in: None }) => {
+                return Err(failure(error));
+            }
             Some(Followed::Disconnected { error, retry_in }) => {
                 let why = error.map_or_else(
                     || "the connection ended".to_owned(),
-                    |error| format!("{:#}", anyhow::Error::new(error)),
+                    |error| format!("{:#}", failure(error)),
                 );
                 match retry_in {
                     Some(delay) => eprintln!("{why}, retrying in {:.1} s", delay.as_secs_f64()),

@@ -194,6 +194,49 @@ fn the_printed_fingerprint_is_all_that_a_client_needs() {
     }
 }
 
+/// With `--features webtransport`, WebTransport is one of them.
+fn transports() -> impl Iterator<Item = &'static str> {
+    let sessions = cfg!(feature = "webtransport").then_some("webtransport");
+    ["websocket", "sse", "long-polling"].into_iter().chain(sessions)
+}
+
+#[test]
+fn a_certificate_that_is_not_accepted_ends_a_subscriber_with_the_option_that_helps() {
+    let folder = tempdir().unwrap();
+    write_pair(folder.path(), "other.example");
+    let [chain, key] = files(&folder);
+    let mut server = TestProgram::start(&mut serve(&["--tls-cert", &chain, "--tls-key", &key]));
+    let address = server.line().strip_prefix("listening on https://").unwrap().to_owned();
+    let url = format!("https://{address}/topics/t");
+    write_pair(folder.path(), "unrelated.example");
+    let unrelated = fs::read(&chain).unwrap();
+    fs::write(folder.path().join("unrelated"), unrelated).unwrap();
+    let unrelated = folder.path().join("unrelated").to_str().unwrap().to_owned();
+    let other = ["00"; 32].join("");
+    for transport in transports() {
+        for (option, value, words) in [
+            ("--ca", &unrelated, "it: trust its authority with --ca FILE, or only this"),
+            ("--tls-fingerprint", &other, "give this fingerprint to --tls-fingerprint"),
+        ] {
+            let args = [&url[..], "--transport", transport, option, value];
+            let (code, _, error) = client("subscribe", &args);
+            let beginning = format!("tidings: the certificate of {address} is not accepted: ");
+            assert_eq!(code, Some(1), "{transport}: {error}");
+            assert!(error.starts_with(&beginning) && error.contains(words), "{transport}: {error}");
+            assert!(!error.contains("retrying") && !error.contains("Tls::"), "{error}");
+        }
+    }
+}
+
+#[cfg(feature = "webtransport")]
+#[test]
+fn a_session_to_a_url_without_tls_is_wrong_usage() {
+    let args = ["http://127.0.0.1:1/topics/t", "--transport", "webtransport"];
+    let (code, _, error) = client("subscribe", &args);
+    assert_eq!(code, Some(2), "{error}");
+    assert!(error.contains("WebTransport needs https"), "{error}");
+}
+
 #[test]
 fn an_address_in_use_is_an_error_that_names_its_own_option() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use thiserror::Error;
 use url::Url;
 
-use super::{options::without_secrets, shown};
+use super::{CertificateProblem, options::without_secrets, shown};
 
 /// The longest `Retry-After` that is used. A longer one is reduced to this.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
@@ -33,12 +33,20 @@ pub enum ClientError {
         /// The error of the operating system.
         source: std::io::Error,
     },
-    /// The TLS handshake failed.
+    /// The certificate of the server is not accepted.
+    #[error("the certificate of {address} is not accepted: {problem}: {}", .problem.remedy())]
+    Certificate {
+        /// The host and the port, and the IP address if the host is a name.
+        address: String,
+        /// The reason.
+        problem: CertificateProblem,
+    },
+    /// The TLS handshake failed for any other reason.
     #[error("no TLS with {address}")]
     Tls {
         /// The host and the port, and the IP address if the host is a name.
         address: String,
-        /// The error of rustls, for example that the certificate is not valid.
+        /// The error of rustls.
         source: std::io::Error,
     },
     /// The server sent nothing within a time limit.
@@ -80,7 +88,7 @@ impl ClientError {
     /// in `docs/protocol.md` ("What ends a client, and what it retries") gives the reason for each status.
     pub fn is_final(&self) -> bool {
         match self {
-            Self::BadUrl { .. } => true,
+            Self::BadUrl { .. } | Self::Certificate { .. } => true,
             Self::Rejected { status, .. } => match status.as_u16() {
                 204 | 300..400 | 501 | 505 => true,
                 408 | 425 | 429 => false,
@@ -95,6 +103,14 @@ impl ClientError {
     /// final for a client that was connected before.
     pub(super) fn is_missing_server(&self) -> bool {
         matches!(self, Self::Rejected { status: StatusCode::NOT_FOUND, code: None, .. })
+    }
+
+    /// The time of a certificate is over or has not begun. A renewal or a correct clock heals that, so it is not final for
+    /// a client that was connected before.
+    pub(super) fn is_about_time(&self) -> bool {
+        use CertificateProblem::{Expired, NotYetValid};
+        let Self::Certificate { problem, .. } = self else { return false };
+        matches!(problem, Expired { .. } | NotYetValid { .. })
     }
 
     /// The error for a response with this head and body. `sent` are the headers of the request to `url`. If the message
@@ -265,6 +281,10 @@ mod tests {
         let io = || std::io::Error::other("");
         let failures = [
             vec![ClientError::BadUrl { url: String::new(), problem: "" }],
+            vec![ClientError::Certificate {
+                address: String::new(),
+                problem: CertificateProblem::UnknownIssuer,
+            }],
             vec![
                 ClientError::Connect { address: String::new(), source: io() },
                 ClientError::Tls { address: String::new(), source: io() },

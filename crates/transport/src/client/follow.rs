@@ -76,8 +76,9 @@ pub enum Followed {
 /// ends before any position has arrived, the next one is live again.
 ///
 /// The stream ends after an error that [is final](ClientError::is_final), and after a goodbye that is [not worth
-/// reconnecting](super::Goodbye::is_worth_reconnecting). There is one exception: a client that was connected before
-/// retries after a `404` that does not come from tidings.
+/// reconnecting](super::Goodbye::is_worth_reconnecting). There are two exceptions. A client that was connected before
+/// retries after a `404` that does not come from tidings, and while the certificate of the server has expired or is not
+/// valid yet.
 ///
 /// The wait before an attempt is the backoff plus any `Retry-After` of the server. The backoff starts again from its
 /// first ceiling after a connection on which a notification arrived, or that lasted longer than [`Backoff::longest`].
@@ -122,7 +123,8 @@ pub fn follow(
                 }
             }
             is_last |= ended.as_ref().is_some_and(|error| {
-                error.is_final() && !(was_connected && error.is_missing_server())
+                let may_heal = error.is_missing_server() || error.is_about_time();
+                error.is_final() && !(was_connected && may_heal)
             });
             if is_last {
                 yield Followed::Disconnected { error: ended, retry_in: None };
@@ -158,7 +160,7 @@ mod tests {
     use tidings_core::{Epoch, Gap, GapReason, Kind};
 
     use super::*;
-    use crate::client::{Arrivals, Goodbye, Received};
+    use crate::client::{Arrivals, CertificateProblem, Goodbye, Received};
 
     type Connection = Result<Vec<Result<Arrival, ClientError>>, ClientError>;
 
@@ -303,6 +305,19 @@ mod tests {
         let connections =
             vec![Ok(vec![Ok(notification(1))]), Err(rejected(404, None)), Err(of_the_hub)];
         let (_, stream) = followed(connections);
+        let waits = waits(stream, 9).await;
+        assert_eq!(waits.iter().map(Option::is_some).collect::<Vec<_>>(), [true, true, false]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_certificate_ends_the_stream_unless_it_has_expired_since_the_client_was_connected() {
+        let rejected = |problem| ClientError::Certificate { address: "h:443".to_owned(), problem };
+        let expired = || Err(rejected(CertificateProblem::Expired { at: None }));
+        let (_, stream) = followed(vec![expired()]);
+        assert_eq!(waits(stream, 9).await, [None]);
+
+        let unknown = Err(rejected(CertificateProblem::UnknownIssuer));
+        let (_, stream) = followed(vec![Ok(vec![Ok(notification(1))]), expired(), unknown]);
         let waits = waits(stream, 9).await;
         assert_eq!(waits.iter().map(Option::is_some).collect::<Vec<_>>(), [true, true, false]);
     }

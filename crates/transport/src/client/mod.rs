@@ -19,6 +19,9 @@
 //! each subscription has its own connection, so HTTP/2 would save none, and few proxies pass on a WebSocket over HTTP/2.
 //! WebTransport speaks HTTP/3.
 
+mod certificate;
+#[cfg(feature = "tls")]
+mod certificate_check;
 mod error;
 mod follow;
 mod frame;
@@ -49,6 +52,9 @@ use url::Url;
 
 use crate::Message;
 
+pub use certificate::CertificateProblem;
+#[cfg(feature = "tls")]
+pub use certificate_check::CertificateCheck;
 pub use error::{ClientError, retry_after};
 pub use follow::{Backoff, Followed, follow};
 pub use frame::Frame;
@@ -62,7 +68,7 @@ pub use publish_many::PublishedMany;
 pub use silence::Silence;
 pub use socket::{Stream, connect, first_that_answers};
 #[cfg(feature = "tls")]
-pub use tls::Tls;
+pub use tls::{Tls, handshake_error};
 
 /// The client half of one transport.
 pub trait Client: fmt::Debug + Send + Sync + 'static {

@@ -1,6 +1,5 @@
 //! Trust in one certificate, by its fingerprint.
 
-use std::fmt;
 use std::sync::Arc;
 
 use ring::digest::{SHA256, digest};
@@ -12,6 +11,8 @@ use tokio_rustls::rustls::crypto::{
 };
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{DigitallySignedStruct, Error, OtherError, SignatureScheme};
+
+use super::CertificateProblem;
 
 /// Accepts the certificate with this SHA-256 fingerprint, whatever its names, its issuer and its times.
 #[derive(Debug)]
@@ -29,12 +30,12 @@ impl ServerCertVerifier for Pinned {
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let presented = digest(&SHA256, end_entity);
-        if presented.as_ref() == self.fingerprint {
+        let mut presented = [0; 32];
+        presented.copy_from_slice(digest(&SHA256, end_entity).as_ref());
+        if presented == self.fingerprint {
             return Ok(ServerCertVerified::assertion());
         }
-        let other = Unexpected(presented.as_ref().to_vec());
-        Err(Error::Other(OtherError(Arc::new(other))))
+        Err(Error::Other(OtherError(Arc::new(CertificateProblem::Fingerprint { presented }))))
     }
 
     /// Verifies that the server has the key of the certificate.
@@ -61,16 +62,3 @@ impl ServerCertVerifier for Pinned {
         self.algorithms.supported_schemes()
     }
 }
-
-/// The fingerprint of a certificate that is not the pinned one.
-#[derive(Debug)]
-struct Unexpected(Vec<u8>);
-
-impl fmt::Display for Unexpected {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hex: Vec<_> = self.0.iter().map(|byte| format!("{byte:02X}")).collect();
-        write!(f, "the server's certificate has another fingerprint: {}", hex.join(":"))
-    }
-}
-
-impl std::error::Error for Unexpected {}

@@ -43,7 +43,8 @@ pub(super) const HTTP_2: &[u8] = b"h2";
 /// - [`ClientError::BadUrl`] if the URL has another scheme or no host, or needs TLS and the feature `tls` is off.
 /// - [`ClientError::Connect`] if the name cannot be resolved or no address accepts a connection. It has the error of
 ///   the last address.
-/// - [`ClientError::Tls`] if the TLS handshake fails.
+/// - [`ClientError::Certificate`] if the certificate of the server is not accepted.
+/// - [`ClientError::Tls`] if the TLS handshake fails for any other reason.
 ///
 /// [`TimeLimits::connect`]: super::TimeLimits::connect
 pub fn connect(target: &Target) -> BoxFuture<'_, Result<Stream, ClientError>> {
@@ -67,17 +68,12 @@ pub(super) fn open<'a>(
             _ => return Err(bad("the scheme is not http or https")),
         };
         let host = target.url.host().ok_or_else(|| bad("it has no host"))?;
-        let name = name(&host, &target.url);
         let deadline = Instant::now() + target.options.limits.connect;
         let (address, stream) = first_that_answers(target, deadline, attempt).await?;
         #[cfg(feature = "tls")]
         let stream = if is_tls {
             let tls = target.options.tls.open(host, stream, offered);
-            let at = match name == address.to_string() {
-                true => name,
-                false => format!("{name} ({address})"),
-            };
-            let failed = |source| ClientError::Tls { address: at, source };
+            let failed = |source| super::handshake_error(&target.url, address, source);
             Stream::Right(Box::new(
                 within(deadline, "the TLS handshake", tls).await.map_err(failed)?,
             ))
@@ -98,7 +94,7 @@ pub(super) fn is_http2(stream: &Stream) -> bool {
 }
 
 /// The host and the port of a URL.
-fn name(host: &Host<&str>, url: &Url) -> String {
+pub(super) fn name(host: &Host<&str>, url: &Url) -> String {
     format!("{host}:{}", url.port_or_known_default().unwrap_or(80))
 }
 

@@ -3,29 +3,35 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 
 use rustls_native_certs::load_native_certs;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::client::WebPkiServerVerifier;
+use tokio_rustls::rustls::client::danger::ServerCertVerifier;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{
-    self, ClientConfig, ConfigBuilder, InvalidMessage, RootCertStore, WantsVerifier,
-};
-use url::Host;
+use tokio_rustls::rustls::{self, ClientConfig, InvalidMessage, RootCertStore};
+use url::{Host, Url};
 
 use super::pinned::Pinned;
+use super::{CertificateCheck, CertificateProblem, ClientError, socket};
 
 /// The certificates that a client accepts.
 ///
 /// By default, the client trusts the certificate authorities of the system. They are read once, when they are first
 /// needed.
 #[derive(Clone, Default)]
-pub struct Tls(Option<Arc<ClientConfig>>);
+pub struct Tls(Option<Arc<Trust>>);
+
+struct Trust {
+    config: Arc<ClientConfig>,
+    verifier: Arc<dyn ServerCertVerifier>,
+}
 
 impl Tls {
     /// Trusts only the certificate authorities in this PEM text.
@@ -40,7 +46,7 @@ impl Tls {
         if roots.is_empty() {
             return Err(invalid("no PEM certificate found"));
         }
-        Ok(Self(Some(Arc::new(config(roots)?))))
+        Ok(Self(Some(Arc::new(trust_in(roots)?))))
     }
 
     /// Trusts only the certificate with this SHA-256 fingerprint, for example a self-signed one. Its names, its issuer
@@ -51,8 +57,7 @@ impl Tls {
     pub fn with_fingerprint(fingerprint: [u8; 32]) -> io::Result<Self> {
         let algorithms = ring::default_provider().signature_verification_algorithms;
         let verifier = Arc::new(Pinned { fingerprint, algorithms });
-        let builder = builder()?.dangerous().with_custom_certificate_verifier(verifier);
-        Ok(Self(Some(Arc::new(builder.with_no_client_auth()))))
+        Ok(Self(Some(Arc::new(Trust::new(verifier)?))))
     }
 
     /// Returns the configuration for a client that speaks this protocol (ALPN, RFC 7301). For the default, this reads the
@@ -61,29 +66,45 @@ impl Tls {
     /// # Errors
     /// Fails if the system has no certificate authorities.
     pub fn client_config(&self, protocol: &str) -> io::Result<ClientConfig> {
-        let mut config = ClientConfig::clone(&*self.config()?);
+        let mut config = ClientConfig::clone(&self.trust()?.config);
         config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
         Ok(config)
     }
 
+    /// Returns the configuration for one handshake, and what will contain the problem of the certificate if it is not
+    /// accepted. For a library that returns the error of a handshake only as text. A handshake with this configuration
+    /// does not resume a session, because rustls resumes only the sessions of the same verifier.
+    ///
+    /// # Errors
+    /// Fails if the system has no certificate authorities.
+    pub fn checked_client_config(
+        &self,
+        protocol: &str,
+    ) -> io::Result<(ClientConfig, Arc<CertificateCheck>)> {
+        let verifier = self.trust()?.verifier.clone();
+        let check = Arc::new(CertificateCheck::new(verifier));
+        let mut config = self.client_config(protocol)?;
+        config.dangerous().set_certificate_verifier(check.clone());
+        Ok((config, check))
+    }
+
     /// For the default, reads the authorities of the system at the first call. Fails if the system has none.
-    fn config(&self) -> io::Result<Arc<ClientConfig>> {
-        static SYSTEM: OnceLock<Arc<ClientConfig>> = OnceLock::new();
-        if let Some(config) = self.0.as_ref().or_else(|| SYSTEM.get()) {
-            return Ok(config.clone());
+    fn trust(&self) -> io::Result<Arc<Trust>> {
+        static SYSTEM: OnceLock<Arc<Trust>> = OnceLock::new();
+        if let Some(trust) = self.0.as_ref().or_else(|| SYSTEM.get()) {
+            return Ok(trust.clone());
         }
         let found = load_native_certs();
         let mut roots = RootCertStore::empty();
         // A system may have certificates that rustls cannot parse. It is an error only if there are no others.
         let (added, _unreadable) = roots.add_parsable_certificates(found.certs);
         if added == 0 {
-            let why = found.errors.first().map(|error| format!(" ({error})")).unwrap_or_default();
-            return Err(io::Error::other(format!(
-                "the system has no certificate authorities{why}: install them or name a file with them"
-            )));
+            let reason = found.errors.first().map(|error| format!(" ({error})"));
+            let reason = reason.unwrap_or_default();
+            return Err(invalid(CertificateProblem::NoAuthorities { reason }));
         }
-        let config = Arc::new(config(roots)?);
-        Ok(SYSTEM.get_or_init(|| config).clone())
+        let trust = Arc::new(trust_in(roots)?);
+        Ok(SYSTEM.get_or_init(|| trust).clone())
     }
 
     /// Opens TLS over a connection to this host, and offers these protocols (ALPN, RFC 7301). Fails if the handshake
@@ -100,7 +121,7 @@ impl Tls {
             Host::Ipv6(ip) => ServerName::IpAddress(IpAddr::from(ip).into()),
         };
         let offered = offered.iter().map(|protocol| protocol.to_vec()).collect();
-        let connector = TlsConnector::from(self.config()?);
+        let connector = TlsConnector::from(self.trust()?.config.clone());
         connector.with_alpn(offered).connect(name, stream).await.map_err(explained)
     }
 }
@@ -112,14 +133,37 @@ impl fmt::Debug for Tls {
     }
 }
 
-fn config(roots: RootCertStore) -> io::Result<ClientConfig> {
-    Ok(builder()?.with_root_certificates(roots).with_no_client_auth())
+fn trust_in(roots: RootCertStore) -> io::Result<Trust> {
+    let provider = Arc::new(ring::default_provider());
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider);
+    Trust::new(verifier.build().map_err(invalid)?)
 }
 
-fn builder() -> io::Result<ConfigBuilder<ClientConfig, WantsVerifier>> {
-    ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(invalid)
+impl Trust {
+    fn new(verifier: Arc<dyn ServerCertVerifier>) -> io::Result<Self> {
+        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(invalid)?
+            .dangerous();
+        let config = builder.with_custom_certificate_verifier(verifier.clone());
+        Ok(Self { config: Arc::new(config.with_no_client_auth()), verifier })
+    }
+}
+
+/// Returns the error of a TLS handshake with this address of the host of `url`: [`ClientError::Certificate`] if `error`
+/// contains a [`CertificateProblem`] or the error of rustls for one, otherwise [`ClientError::Tls`].
+pub fn handshake_error(url: &Url, address: SocketAddr, error: io::Error) -> ClientError {
+    let name = url.host().map(|host| socket::name(&host, url)).unwrap_or_default();
+    let ip = address.to_string();
+    let address = if name == ip { name } else { format!("{name} ({ip})") };
+    let problem = error.get_ref().and_then(|inner| {
+        let of_rustls = || inner.downcast_ref().and_then(CertificateProblem::of);
+        inner.downcast_ref().cloned().or_else(of_rustls)
+    });
+    match problem {
+        Some(problem) => ClientError::Certificate { address, problem },
+        None => ClientError::Tls { address, source: error },
+    }
 }
 
 /// Replaces the error for a server that responds without TLS by one that names the remedy.
@@ -246,16 +290,20 @@ mod tests {
     #[tokio::test]
     async fn a_certificate_of_another_authority_or_another_name_is_an_error() {
         let (target, _, _served) = server("localhost", "", true).await;
+        let other = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let target = trusting(target, other.cert.pem().as_bytes());
         let error = Http::connect(&target).await.map(drop).unwrap_err();
-        let source = std::error::Error::source(&error).unwrap().to_string();
-        assert!(error.to_string().contains("no TLS with localhost:"), "{error}");
-        assert!(source.contains("UnknownIssuer") || source.contains("authorities"), "{source}");
+        let text = error.to_string();
+        assert!(text.starts_with("the certificate of localhost:"), "{text}");
+        assert!(text.contains("no trusted authority has signed it: "), "{text}");
+        assert!(text.contains("Tls::with_authorities"), "{text}");
+        assert!(error.is_final());
 
         let (target, pem, _served) = server("other.example", "", true).await;
         let error = Http::connect(&trusting(target, &pem)).await.map(drop).unwrap_err();
-        let source = std::error::Error::source(&error).unwrap().to_string();
-        assert!(source.contains("not valid for name"), "{source}");
-        assert!(!error.is_final(), "a certificate can be renewed");
+        let text = error.to_string();
+        assert!(text.contains("it is not for localhost, but for other.example: "), "{text}");
+        assert!(error.is_final());
     }
 
     #[tokio::test]
@@ -273,8 +321,9 @@ mod tests {
             match get(&Target { options, ..target }).await {
                 Ok(body) => assert!(is_right && body == "tea"),
                 Err(error) => {
-                    let source = std::error::Error::source(&error).unwrap().to_string();
-                    assert!(!is_right && source.contains(&shown.join(":")), "{source}");
+                    let text = error.to_string();
+                    assert!(!is_right && text.contains(&shown.join(":")), "{text}");
+                    assert!(text.contains("Tls::with_fingerprint") && error.is_final(), "{text}");
                 }
             }
         }

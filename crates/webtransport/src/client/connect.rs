@@ -9,7 +9,7 @@ use http::StatusCode;
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{ClientConfig, ConnectionError, Endpoint, TransportConfig, TransportErrorCode};
 use tidings_transport::client::{
-    ClientError, Goodbye, Silence, Target, first_that_answers, shown, url_after,
+    ClientError, Goodbye, Silence, Target, first_that_answers, handshake_error, shown, url_after,
 };
 use tokio::time::Instant;
 use url::Url;
@@ -42,7 +42,8 @@ impl Drop for Connected {
 /// # Errors
 /// - [`ClientError::BadUrl`] if the scheme is not `https`.
 /// - [`ClientError::Connect`] if the name cannot be resolved, or no address answers by QUIC.
-/// - [`ClientError::Tls`] if the TLS handshake fails.
+/// - [`ClientError::Certificate`] if the certificate of the server is not accepted.
+/// - [`ClientError::Tls`] if the TLS handshake fails for any other reason.
 /// - [`ClientError::TimedOut`] if the answer to the request of the session does not arrive within the limit for heads.
 /// - [`ClientError::Rejected`] if the answer is not a `200`.
 pub(super) async fn connect(target: &Target) -> Result<Connected, ClientError> {
@@ -72,15 +73,10 @@ fn request(target: &Target) -> Result<ConnectRequest, ClientError> {
 /// Opens a QUIC connection.
 async fn quic(target: &Target) -> Result<quinn::Connection, ClientError> {
     let name = server_name(&target.url);
-    let config =
-        config(target).map_err(|source| ClientError::Tls { address: name.clone(), source })?;
     let deadline = Instant::now() + target.options.limits.connect;
-    let attempt = |address| attempt(address, name.clone(), config.clone());
+    let attempt = |address| attempt(target, address, name.clone());
     let (address, connected) = first_that_answers(target, deadline, attempt).await?;
-    connected.map_err(|source| {
-        let address = format!("{name} ({address})");
-        ClientError::Tls { address, source }
-    })
+    connected.map_err(|error| handshake_error(&target.url, address, error))
 }
 
 fn server_name(url: &Url) -> String {
@@ -91,9 +87,11 @@ fn server_name(url: &Url) -> String {
     }
 }
 
-fn config(target: &Target) -> io::Result<ClientConfig> {
-    let tls = target.options.tls.client_config(ALPN)?;
-    let crypto = QuicClientConfig::try_from(tls).map_err(io::Error::other)?;
+fn config<T>(tls: T) -> io::Result<ClientConfig>
+where
+    T: TryInto<QuicClientConfig, Error: std::error::Error + Send + Sync + 'static>,
+{
+    let crypto: QuicClientConfig = tls.try_into().map_err(io::Error::other)?;
     let mut transport = TransportConfig::default();
     // A silent server is detected by its heartbeats.
     transport.max_idle_timeout(None);
@@ -104,14 +102,35 @@ fn config(target: &Target) -> io::Result<ClientConfig> {
 
 /// Connects to one address. The inner error is a failed TLS handshake, after which no other address is tried.
 async fn attempt(
+    target: &Target,
     address: SocketAddr,
     name: String,
+) -> io::Result<io::Result<quinn::Connection>> {
+    let tls = &target.options.tls;
+    let config = match tls.client_config(ALPN) {
+        Ok(tls) => config(tls)?,
+        Err(error) => return Ok(Err(error)),
+    };
+    let connected = handshake(address, &name, config).await?;
+    if connected.is_ok() {
+        return Ok(connected);
+    }
+    // quinn returns the error of rustls only as text. So the handshake is repeated with a verifier that keeps the error.
+    let (again, check) = tls.checked_client_config(ALPN)?;
+    let connected = handshake(address, &name, self::config(again)?).await?;
+    Ok(connected.map_err(|error| check.problem().map_or(error, io::Error::other)))
+}
+
+/// Connects to one address with this configuration. The inner error is a failed TLS handshake.
+async fn handshake(
+    address: SocketAddr,
+    name: &str,
     config: ClientConfig,
 ) -> io::Result<io::Result<quinn::Connection>> {
     let any: IpAddr =
         if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let endpoint = Endpoint::client(SocketAddr::new(any, 0))?;
-    let connecting = endpoint.connect_with(config, address, &name).map_err(io::Error::other)?;
+    let connecting = endpoint.connect_with(config, address, name).map_err(io::Error::other)?;
     match connecting.await {
         Ok(connection) => Ok(Ok(connection)),
         Err(ConnectionError::TransportError(error)) if is_of_tls(error.code) => {
