@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::PossibleValue;
 use clap::{Parser, Subcommand, ValueEnum};
 use tidings::core::{IdempotencyKey, Position, SlowPolicy};
 use tidings::server::transports;
@@ -12,6 +13,7 @@ use crate::broker::BrokerArgs;
 use crate::headers::HeaderArgs;
 use crate::listen::{Listen, listen};
 use crate::remote::{CredentialArgs, RemoteArgs, Secret};
+use crate::subscribe::WEBTRANSPORT;
 use crate::tls::TlsArgs;
 use crate::values::{at_least_one, host, origin, position, seconds, seconds_or_none, workers};
 
@@ -312,7 +314,11 @@ impl From<Slow> for SlowPolicy {
 
 fn transport_names() -> clap::builder::PossibleValuesParser {
     let listed = transports();
-    listed.iter().map(|listed| listed.server.name()).collect::<Vec<_>>().into()
+    let names = listed.iter().map(|listed| PossibleValue::new(listed.server.name()));
+    // Accepted by every build, so that the error of a build without it names the feature.
+    let missing =
+        cfg!(not(feature = "webtransport")).then(|| PossibleValue::new(WEBTRANSPORT).hide(true));
+    names.chain(missing).collect::<Vec<_>>().into()
 }
 
 fn contender_names() -> clap::builder::PossibleValuesParser {

@@ -7,28 +7,36 @@ use std::time::Duration;
 
 use anyhow::Context;
 use futures::StreamExt;
+use futures::stream::BoxStream;
 use serde_json::{Value, json};
 use tidings::core::{Gap, Kind};
 use tidings::server::transports;
 use tidings::transport::base64_of;
-use tidings::transport::client::{Arrival, Backoff, Client, Followed, Received, Target, follow};
+use tidings::transport::client::{
+    Arrival, Backoff, Client, Followed, Received, Target, follow, shown,
+};
+use tokio::time::sleep;
 
 use crate::args::SubscribeArgs;
 use crate::failure::failure;
 use crate::serve::shutdown;
 use crate::usage::Usage;
+use crate::values::NO_WEBTRANSPORT;
 
 /// The name of the transport that uses only HTTP/1.1.
 const WEBSOCKET: &str = "websocket";
 
-/// The name of the transport over UDP, and how long its end is sent.
-const WEBTRANSPORT: &str = "webtransport";
-const CLOSE: Duration = Duration::from_millis(50);
+/// The name of the transport over UDP.
+pub(crate) const WEBTRANSPORT: &str = "webtransport";
+
+/// After this time without an answer by UDP, a line is printed. A closed UDP port does not refuse a connection, so an
+/// attempt takes the whole time limit.
+const UNANSWERED: Duration = Duration::from_secs(3);
 
 /// Prints notifications until Ctrl-C, and reconnects after a cut.
 ///
 /// # Errors
-/// Fails if an argument is invalid, the client must not connect again, or standard output cannot be written.
+/// Fails if an argument is invalid, the client cannot or must not connect again, or standard output cannot be written.
 pub(crate) async fn subscribe(args: SubscribeArgs) -> anyhow::Result<ExitCode> {
     let client = client(&args.transport)?;
     let url = args.url.topic_url()?;
@@ -38,24 +46,41 @@ pub(crate) async fn subscribe(args: SubscribeArgs) -> anyhow::Result<ExitCode> {
         return Err(Usage::new(format!("invalid --http2-prior-knowledge: {remedy}")).into());
     }
     let target = Target::new(url).position(args.after.unwrap_or_default()).options(options);
-    let mut followed = follow(client, target, Backoff::default());
+    let unanswered = format!(
+        "no answer from {} yet, is its UDP port open? still connecting",
+        shown(&target.url)
+    );
+    let followed = follow(client.clone(), target, Backoff::default());
+    let has_silent_port = args.transport == WEBTRANSPORT;
+    let code = print_all(followed, args.json, has_silent_port.then_some(unanswered)).await;
+    // The program would otherwise exit before the end of a session is sent.
+    client.closed().await;
+    code
+}
+
+/// Prints until Ctrl-C or the end of the stream, and drops it. `unanswered` is printed if the first attempt to connect
+/// takes long.
+async fn print_all(
+    mut followed: BoxStream<'static, Followed>,
+    as_json: bool,
+    mut unanswered: Option<String>,
+) -> anyhow::Result<ExitCode> {
     let mut interrupted = std::pin::pin!(shutdown());
+    let mut is_late = std::pin::pin!(sleep(UNANSWERED));
     loop {
         let event = tokio::select! {
             event = followed.next() => event,
-            () = &mut interrupted => {
-                drop(followed);
-                if args.transport == WEBTRANSPORT {
-                    // A task sends the close. Without it the server keeps the session until its idle timeout.
-                    tokio::time::sleep(CLOSE).await;
-                }
-                return Ok(ExitCode::SUCCESS);
+            () = &mut interrupted => return Ok(ExitCode::SUCCESS),
+            () = &mut is_late, if unanswered.is_some() => {
+                eprintln!("{}", unanswered.take().unwrap_or_default());
+                continue;
             }
         };
+        unanswered = None;
         match event {
             None => return Ok(ExitCode::FAILURE),
             Some(Followed::Connected) => tracing::debug!("connected"),
-            Some(Followed::Arrived(arrival)) => match print(&arrival, args.json) {
+            Some(Followed::Arrived(arrival)) => match print(&arrival, as_json) {
                 // The reader of a pipe has exited, as in `| head`.
                 Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
                     return Ok(ExitCode::SUCCESS);
@@ -80,6 +105,9 @@ pub(crate) async fn subscribe(args: SubscribeArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn client(name: &str) -> anyhow::Result<Arc<dyn Client>> {
+    if cfg!(not(feature = "webtransport")) && name == WEBTRANSPORT {
+        return Err(Usage::new(format!("--transport {name} {NO_WEBTRANSPORT}")).into());
+    }
     let mut listed = transports().into_iter();
     let found = listed.find(|listed| listed.server.name() == name);
     Ok(found.with_context(|| format!("unknown transport {name:?}"))?.client)

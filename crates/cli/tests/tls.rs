@@ -237,6 +237,32 @@ fn a_session_to_a_url_without_tls_is_wrong_usage() {
     assert!(error.contains("WebTransport needs https"), "{error}");
 }
 
+#[cfg(not(feature = "webtransport"))]
+#[test]
+fn a_build_without_webtransport_names_the_feature() {
+    let args = ["https://127.0.0.1:1/topics/t", "--transport", "webtransport"];
+    let (code, _, error) = client("subscribe", &args);
+    assert_eq!(code, Some(2), "{error}");
+    assert!(error.contains("a build with the feature webtransport"), "{error}");
+}
+
+#[cfg(feature = "webtransport")]
+#[test]
+fn a_closed_udp_port_is_named_before_the_attempt_to_connect_is_given_up() {
+    let port = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("https://127.0.0.1:{port}/topics/t");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
+    command.args(["subscribe", &url, "--transport", "webtransport"]).stdin(Stdio::null());
+    let mut subscriber = TestProgram::start(command.stderr(Stdio::piped()));
+    let line = subscriber.log_line().unwrap();
+    assert!(
+        line.starts_with(&format!("no answer from {url} yet, is its UDP port open?")),
+        "{line}"
+    );
+    let line = subscriber.log_line().unwrap();
+    assert!(line.contains("took too long") && line.contains("retrying in"), "{line}");
+}
+
 #[test]
 fn an_address_in_use_is_an_error_that_names_its_own_option() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -3,19 +3,23 @@
 mod connect;
 mod lines;
 
+use std::time::Duration;
+
 use futures::StreamExt;
 use futures::future::{BoxFuture, FutureExt};
 use tidings_transport::client::{
     Arrival, Arrivals, Client, ClientError, Frame, Goodbye, Silence, Target,
 };
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
 use web_transport_quinn::{ReadError, RecvStream};
 
 use self::connect::{Connected, closed};
 use self::lines::Lines;
 use crate::NAME;
 
-/// How long the server has to close the session after its stream has ended.
-const CLOSE_LIMIT: std::time::Duration = std::time::Duration::from_secs(1);
+/// How long the server has to close the session after its stream has ended, or after the client has closed it.
+const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 
 /// Subscribes by WebTransport over HTTP/3. Experimental.
 ///
@@ -37,9 +41,11 @@ const CLOSE_LIMIT: std::time::Duration = std::time::Duration::from_secs(1);
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Copy, Debug, Default)]
-#[non_exhaustive]
-pub struct WebTransportClient;
+#[derive(Clone, Debug, Default)]
+pub struct WebTransportClient {
+    /// Has a task for each session that is being closed.
+    closing: TaskTracker,
+}
 
 impl Client for WebTransportClient {
     fn transport(&self) -> &'static str {
@@ -47,13 +53,20 @@ impl Client for WebTransportClient {
     }
 
     fn connect(&self, target: Target) -> BoxFuture<'static, Result<Arrivals, ClientError>> {
-        arrivals(target).boxed()
+        arrivals(target, self.closing.clone()).boxed()
+    }
+
+    fn closed(&self) -> BoxFuture<'static, ()> {
+        let closing = self.closing.clone();
+        // It can still be given tasks. Without this, waiting would not end.
+        closing.close();
+        async move { timeout(CLOSE_LIMIT, closing.wait()).await.unwrap_or_default() }.boxed()
     }
 }
 
-async fn arrivals(target: Target) -> Result<Arrivals, ClientError> {
+async fn arrivals(target: Target, closing: TaskTracker) -> Result<Arrivals, ClientError> {
     let limits = target.options.limits;
-    let session = connect::connect(&target).await?;
+    let session = connect::connect(&target, closing).await?;
     // The server opens its stream after it has accepted the subscription.
     let accepted = Silence::exactly(limits.head).bound(session.accept_uni()).await?;
     let mut stream = match accepted {
@@ -108,7 +121,7 @@ async fn read(stream: &mut RecvStream, lines: &mut Lines) -> Result<bool, ReadEr
 /// Waits until the session is closed, and returns the goodbye that its code means. Fails if the code is that of a
 /// rejection, or there is none.
 async fn end(session: &Connected) -> Result<Goodbye, ClientError> {
-    match tokio::time::timeout(CLOSE_LIMIT, session.closed()).await {
+    match timeout(CLOSE_LIMIT, session.closed()).await {
         Ok(error) => closed(error),
         Err(_) => Err(ClientError::Broken("the stream of notifications ended".to_owned())),
     }

@@ -1,9 +1,12 @@
 //! How sessions end.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::StreamExt;
 use quinn::TransportConfig;
 use tidings_core::{Heartbeat, HubConfig};
+use tidings_transport::client::Client;
 
 use super::client::{Lines, closed, open, open_at, sessions, start};
 use crate::support::{eventually, in_time};
@@ -21,6 +24,40 @@ async fn a_client_that_closes_its_session_frees_its_seat_at_once() {
             hub.metric("tidings_connections").await == 1
         })
         .await;
+        hub.stop().await;
+    })
+    .await;
+}
+
+/// The client of WebTransport, as a program has it.
+fn our_client() -> Arc<dyn Client> {
+    let mut listed = tidings_server::transports().into_iter();
+    listed.find(|listed| listed.server.name() == "webtransport").unwrap().client
+}
+
+#[tokio::test]
+async fn a_program_that_waits_for_its_client_may_exit_at_once() {
+    in_time(async {
+        let hub = start(HubConfig::default(), |_| {}).await;
+        let target = sessions(&hub).target("t");
+        let (sender, exited) = tokio::sync::oneshot::channel();
+        let seats = hub.hub.clone();
+        std::thread::spawn(move || {
+            // If one of its tasks must still run after this, it does not.
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(async {
+                let client = our_client();
+                let mut arrivals = client.connect(target).await.unwrap();
+                arrivals.next().await.unwrap().unwrap();
+                assert_eq!(seats.pool().len(), 1);
+                drop(arrivals);
+                client.closed().await;
+            });
+            sender.send(()).unwrap();
+        });
+        exited.await.unwrap();
+        // The idle timeout of the server is 75 s.
+        eventually("its seat is free", async || hub.hub.pool().is_empty()).await;
         hub.stop().await;
     })
     .await;

@@ -82,6 +82,13 @@ pub trait Client: fmt::Debug + Send + Sync + 'static {
     /// Fails if the server cannot be reached, rejects the request, or sends a malformed response. Both the future and
     /// the stream fail with [`ClientError::TimedOut`] if the server is silent for too long.
     fn connect(&self, target: Target) -> BoxFuture<'static, Result<Arrivals, ClientError>>;
+
+    /// Waits until the end of each connection of this client that was dropped is sent, for at most one second. A program
+    /// that exits right after it has disconnected should await this. By default it is ready at once, because the system
+    /// sends the end of a TCP connection.
+    fn closed(&self) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// The arrivals on one connection. The stream ends when the connection does.

@@ -11,7 +11,9 @@ use quinn::{ClientConfig, ConnectionError, Endpoint, TransportConfig, TransportE
 use tidings_transport::client::{
     ClientError, Goodbye, Silence, Target, first_that_answers, handshake_error, shown, url_after,
 };
+use tokio::runtime::Handle;
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 use url::Url;
 use web_transport_quinn::proto::{self, ConnectRequest};
 use web_transport_quinn::{ALPN, ConnectError, Session, SessionError, WebTransportError};
@@ -19,13 +21,17 @@ use web_transport_quinn::{ALPN, ConnectError, Session, SessionError, WebTranspor
 use super::protocol;
 
 /// A session. Dropping it closes it.
-pub(super) struct Connected(Session);
+pub(super) struct Connected {
+    session: Session,
+    /// Has a task for each session that is being closed.
+    closing: TaskTracker,
+}
 
 impl Deref for Connected {
     type Target = Session;
 
     fn deref(&self) -> &Session {
-        &self.0
+        &self.session
     }
 }
 
@@ -33,7 +39,12 @@ impl Drop for Connected {
     fn drop(&mut self) {
         // A task of the library holds the connection too, so it would stay open. Outside of a runtime this closes it at
         // once.
-        self.0.close(0, b"");
+        self.session.close(0, b"");
+        if Handle::try_current().is_ok() {
+            let session = self.session.clone();
+            // The server closes the connection when it has received the end of the session.
+            self.closing.spawn(async move { session.closed().await });
+        }
     }
 }
 
@@ -46,12 +57,15 @@ impl Drop for Connected {
 /// - [`ClientError::Tls`] if the TLS handshake fails for any other reason.
 /// - [`ClientError::TimedOut`] if the answer to the request of the session does not arrive within the limit for heads.
 /// - [`ClientError::Rejected`] if the answer is not a `200`.
-pub(super) async fn connect(target: &Target) -> Result<Connected, ClientError> {
+pub(super) async fn connect(
+    target: &Target,
+    closing: TaskTracker,
+) -> Result<Connected, ClientError> {
     let request = request(target)?;
     let connection = quic(target).await?;
     let limit = Silence::exactly(target.options.limits.head);
     let session = limit.bound(Session::connect(connection, request)).await?.map_err(failed)?;
-    Ok(Connected(session))
+    Ok(Connected { session, closing })
 }
 
 fn request(target: &Target) -> Result<ConnectRequest, ClientError> {
@@ -206,7 +220,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_url_without_tls_is_a_final_error() {
-        let error = connect(&target("http://127.0.0.1:1/topics/a")).await.err().unwrap();
+        let error = connect(&target("http://127.0.0.1:1/topics/a"), TaskTracker::new()).await;
+        let error = error.err().unwrap();
         assert!(error.is_final() && error.to_string().contains("needs https"), "{error}");
     }
 
