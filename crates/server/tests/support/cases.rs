@@ -80,22 +80,23 @@ fn in_turn(ways: &[Way]) -> Vec<Case> {
 fn on_our_connections() -> Vec<Case> {
     let movers = MOVERS.iter().copied().filter(|mover| mover.way != Way::PlainLane);
     let plain: &[Way] = if cfg!(lane) { &[Way::PlainLane] } else { &[] };
-    movers.flat_map(cases_of).chain(in_turn(plain)).chain(sessions()).collect()
+    movers.flat_map(cases_of).chain(in_turn(&[plain, TLS].concat())).chain(sessions()).collect()
 }
 
 /// Every transport by every mover besides the mounts.
 fn cases() -> Vec<Case> {
-    [on_our_connections(), in_turn(TLS), in_turn(OTHERS)].concat()
+    [on_our_connections(), in_turn(OTHERS)].concat()
 }
 
 fn on_our_connections_without_broker() -> Vec<Case> {
-    let movers = MOVERS.iter().copied().flat_map(cases_of).chain(sessions());
+    let tls = TLS.iter().copied().map(Mover::of);
+    let movers = MOVERS.iter().copied().chain(tls).flat_map(cases_of).chain(sessions());
     movers.filter(|case| case.mover.broker.is_none()).collect()
 }
 
 /// Every transport by every way besides the mounts, without a broker.
 pub(crate) fn cases_without_broker() -> Vec<Case> {
-    let others = [TLS, OTHERS].concat().into_iter().map(Mover::of).flat_map(cases_of);
+    let others = OTHERS.iter().copied().map(Mover::of).flat_map(cases_of);
     on_our_connections_without_broker().into_iter().chain(others).collect()
 }
 
@@ -156,9 +157,10 @@ pub(crate) fn every_poll_without_broker(scenario: impl AsyncFn(&Case)) {
     among(&cases.collect::<Vec<_>>(), &scenario);
 }
 
-/// Our own movers and one for each of these ways, for scenarios that do not depend on the transport.
+/// Our own movers, those over TLS, and one for each of these ways, for scenarios that do not depend on the transport.
 fn movers(others: &[Way]) -> Vec<Mover> {
-    MOVERS.iter().copied().chain(others.iter().map(|way| way.in_turn(0))).collect()
+    let others = TLS.iter().chain(others).map(|way| way.in_turn(0));
+    MOVERS.iter().copied().chain(others).collect()
 }
 
 /// Plays a scenario that does not depend on the transport, by every mover.
@@ -180,11 +182,11 @@ pub(crate) fn every_mover_without_tls(scenario: impl AsyncFn(Mover)) {
 
 /// Plays a scenario about connections that does not depend on the transport, by every mover of our server.
 pub(crate) fn every_mover_on_our_connections(scenario: impl AsyncFn(Mover)) {
-    among_movers(MOVERS, &scenario);
+    among_movers(&movers(&[]), &scenario);
 }
 
 /// Plays a scenario about connections that does not depend on the transport, by the movers of our server that
-/// have no broker.
+/// have no broker and no TLS.
 pub(crate) fn every_mover_without_broker(scenario: impl AsyncFn(Mover)) {
     let movers = MOVERS.iter().copied().filter(|mover| mover.broker.is_none());
     among_movers(&movers.collect::<Vec<_>>(), &scenario);
@@ -200,7 +202,7 @@ pub(crate) fn every_mover_also_mounted(scenario: impl AsyncFn(Mover)) {
 /// sessions of WebTransport if they are compiled.
 pub(crate) fn every_mover_and_session(scenario: impl AsyncFn(Mover)) {
     let session = cases_of(Mover::SESSION).into_iter().map(|case| case.mover);
-    among_movers(&MOVERS.iter().copied().chain(session).collect::<Vec<_>>(), &scenario);
+    among_movers(&movers(&[]).into_iter().chain(session).collect::<Vec<_>>(), &scenario);
 }
 
 /// Plays a scenario about messages of clients, by WebSocket and by WebTransport if it is compiled, by every mover,

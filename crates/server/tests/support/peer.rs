@@ -38,7 +38,7 @@ impl Case {
         if self.is_session() {
             return self.session(hub, filters, query, "", quic::narrow()).await;
         }
-        self.send(Raw::connect_narrow(hub.address).await, filters, query, "").await
+        self.send(Raw::connect_narrow(hub.narrow).await, filters, query, "").await
     }
 
     async fn send(&self, mut raw: Raw, filters: &str, query: &str, lines: &str) -> Peer {

@@ -25,6 +25,8 @@ use super::{Certificate, Follower, PATIENCE, Raw, Sessions, VERSIONS, bridge, mo
 pub(crate) struct Running {
     pub(crate) hub: Hub,
     pub(crate) address: SocketAddr,
+    /// The address for clients with the smallest receive buffers.
+    pub(crate) narrow: SocketAddr,
     /// The address for sessions of WebTransport, if the server has it.
     pub(crate) sessions: Option<Sessions>,
     stop: Option<oneshot::Sender<()>>,
@@ -44,6 +46,7 @@ impl Running {
         let Setup { config, way } = setup;
         let hub = config.hub.clone();
         let (stop, stopped) = oneshot::channel::<()>();
+        let mut narrow = address;
         let mut sessions = None;
         let ended = match way {
             Way::Axum => tokio::spawn(mounts::serve_axum(listener, config, stopped)),
@@ -57,12 +60,19 @@ impl Running {
                 let server = TcpListenerOfStd::bind("127.0.0.1:0").unwrap();
                 let tls_address = server.local_addr().unwrap();
                 let client = Arc::new(certificate.client(VERSIONS[1]));
-                let forwarding = tokio::spawn(tls::forward(listener, tls_address, client));
+                let narrow_listener = TcpListenerOfStd::bind("127.0.0.1:0").unwrap();
+                narrow_listener.set_nonblocking(true).unwrap();
+                let narrow_listener = TcpListener::from_std(narrow_listener).unwrap();
+                narrow = narrow_listener.local_addr().unwrap();
+                let forwarding = [(listener, tls::BUFFER), (narrow_listener, tls::NARROW)];
+                let forwarding = forwarding.map(|(listener, buffer)| {
+                    tokio::spawn(tls::forward(listener, tls_address, client.clone(), buffer))
+                });
                 let server =
                     Setup { config, way }.server().listen_tls(server, &certificate.tls).unwrap();
                 tokio::spawn(async move {
                     let ended = server.serve(async { drop(stopped.await) }).await;
-                    forwarding.abort();
+                    forwarding.iter().for_each(JoinHandle::abort);
                     ended
                 })
             }
@@ -95,7 +105,7 @@ impl Running {
                 tokio::spawn(server.serve(async { drop(stopped.await) }))
             }
         };
-        Self { hub, address, sessions, stop: Some(stop), ended }
+        Self { hub, address, narrow, sessions, stop: Some(stop), ended }
     }
 
     /// Serves by TLS on a free port, without a forwarder. The URLs of this server have the wrong scheme.
@@ -105,7 +115,7 @@ impl Running {
         let server = setup.server().bind_tls("127.0.0.1:0", tls).await.unwrap();
         let address = server.local_addrs()[0];
         let ended = tokio::spawn(server.serve(async { drop(stopped.await) }));
-        Self { hub, address, sessions: None, stop: Some(stop), ended }
+        Self { hub, address, narrow: address, sessions: None, stop: Some(stop), ended }
     }
 
     /// Serves on two free ports, and at one of them sessions with this certificate.
@@ -116,7 +126,7 @@ impl Running {
         let address = server.local_addrs()[0];
         let (server, sessions) = Sessions::add(server, tls, pem);
         let ended = tokio::spawn(server.serve(async { drop(stopped.await) }));
-        Self { hub, address, sessions: Some(sessions), stop: Some(stop), ended }
+        Self { hub, address, narrow: address, sessions: Some(sessions), stop: Some(stop), ended }
     }
 
     pub(crate) fn url(&self, filters: &str) -> Url {

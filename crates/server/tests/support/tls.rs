@@ -12,7 +12,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
 use socket2::SockRef;
 use tidings_server::Tls;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest, split};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
@@ -82,31 +82,65 @@ pub(crate) async fn connect_tls(
 }
 
 /// Accepts plain connections, and forwards each over TLS until both sides are closed. A side that is closed is closed on
-/// the other connection as well, and a reset is a reset there.
-pub(super) async fn forward(listener: TcpListener, server: SocketAddr, config: Arc<ClientConfig>) {
+/// the other connection as well, and a reset is a reset there. Each socket has buffers of `buffer` bytes.
+pub(super) async fn forward(
+    listener: TcpListener,
+    server: SocketAddr,
+    config: Arc<ClientConfig>,
+    buffer: usize,
+) {
     let mut connections = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
-        connections.spawn(forward_one(client, server, config.clone()));
+        connections.spawn(forward_one(client, server, config.clone(), buffer));
     }
 }
 
 /// The buffers of the forwarder's sockets, in bytes.
-const BUFFER: usize = 64 << 10;
+pub(super) const BUFFER: usize = 64 << 10;
 
-async fn forward_one(mut client: TcpStream, server: SocketAddr, config: Arc<ClientConfig>) {
+/// The same, for a reader that stalls: together they are smaller than a payload. Each packet of the loopback device is
+/// larger, so they are slow.
+pub(super) const NARROW: usize = 8 << 10;
+
+async fn forward_one(
+    mut client: TcpStream,
+    server: SocketAddr,
+    config: Arc<ClientConfig>,
+    buffer: usize,
+) {
     let Ok(socket) = TcpStream::connect(server).await else { return };
     // The system would let them grow to more than a flood, and a slow reader would not be slow.
-    SockRef::from(&socket).set_recv_buffer_size(BUFFER).unwrap();
-    SockRef::from(&client).set_send_buffer_size(BUFFER).unwrap();
+    SockRef::from(&socket).set_recv_buffer_size(buffer).unwrap();
+    SockRef::from(&client).set_send_buffer_size(buffer).unwrap();
     let name = "localhost".try_into().unwrap();
     let Ok(mut server) = TlsConnector::from(config).connect(name, socket).await else { return };
+    let watched = SockRef::from(&client).try_clone().unwrap();
+    let watched = TcpStream::from_std(watched.into()).unwrap();
     let (client_reads, client_writes) = client.split();
     let (server_reads, server_writes) = split(&mut server);
-    let copied =
-        tokio::try_join!(copy(client_reads, server_writes), copy(server_reads, client_writes),);
+    let copied = tokio::try_join!(
+        copy(client_reads, server_writes),
+        copy_until_reset(server_reads, client_writes, &watched),
+    );
     if copied.is_err() {
         for socket in [&client, server.get_ref().0] {
             let _ = SockRef::from(socket).set_linger(Some(Duration::ZERO));
+        }
+    }
+}
+
+/// Copies what the server sends, until its end. Fails at a reset by the client, which is how the system of a client that
+/// has left responds to what it is sent.
+async fn copy_until_reset(
+    server: impl AsyncRead + Unpin,
+    client: impl AsyncWrite + Unpin,
+    watched: &TcpStream,
+) -> io::Result<()> {
+    tokio::select! {
+        copied = copy(server, client) => copied,
+        reset = watched.ready(Interest::ERROR) => {
+            reset?;
+            Err(io::ErrorKind::ConnectionReset.into())
         }
     }
 }
