@@ -113,7 +113,7 @@ fn a_reader_that_stalls_is_counted_even_if_its_socket_is_not_full() {
         config.write_deadline = Duration::from_millis(300);
         let hub = Running::start(config).await;
         hub.publish("t", "x".repeat(PAYLOAD)).await;
-        let mut stalled = case.subscribe_narrow(&hub, "t", "&after=earliest").await;
+        let mut stalled = case.subscribe_narrowest(&hub, "t", "&after=earliest").await;
         stalled.accepted().await;
         eventually("it is counted", async || hub.metric(TOO_SLOW).await == 1).await;
         eventually("the connection is closed", async || {

@@ -1,5 +1,7 @@
 //! A client of any transport whose request the test chooses: over HTTP/1.1, or as a session of WebTransport.
 
+use std::net::SocketAddr;
+
 use tidings_transport::Shape;
 
 #[cfg(feature = "webtransport")]
@@ -34,11 +36,31 @@ impl Case {
 
     /// Sends a subscribe request over a connection with a small receive buffer.
     pub(crate) async fn subscribe_narrow(&self, hub: &Running, filters: &str, query: &str) -> Peer {
+        self.subscribe_narrow_at(hub.address, hub, filters, query).await
+    }
+
+    /// The same, with small buffers on the whole way. It is slow if there is a forwarder.
+    pub(crate) async fn subscribe_narrowest(
+        &self,
+        hub: &Running,
+        filters: &str,
+        query: &str,
+    ) -> Peer {
+        self.subscribe_narrow_at(hub.narrow, hub, filters, query).await
+    }
+
+    async fn subscribe_narrow_at(
+        &self,
+        address: SocketAddr,
+        hub: &Running,
+        filters: &str,
+        query: &str,
+    ) -> Peer {
         #[cfg(feature = "webtransport")]
         if self.is_session() {
             return self.session(hub, filters, query, "", quic::narrow()).await;
         }
-        self.send(Raw::connect_narrow(hub.narrow).await, filters, query, "").await
+        self.send(Raw::connect_narrow(address).await, filters, query, "").await
     }
 
     async fn send(&self, mut raw: Raw, filters: &str, query: &str, lines: &str) -> Peer {
