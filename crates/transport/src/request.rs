@@ -27,6 +27,9 @@ pub struct SubscribeRequest {
     /// The position to read from: `Last-Event-ID`, otherwise the last `?after=` or `?last_event_id=`, otherwise
     /// [`Position::Live`].
     pub position: Position,
+    /// Whether the client may be sent compressed bytes. `false` if the query has `compression=off`. A
+    /// [`Mount`](crate::mount::Mount) without compression sets it to `false`.
+    pub may_compress: bool,
 }
 
 impl SubscribeRequest {
@@ -38,12 +41,24 @@ impl SubscribeRequest {
         Self::new(path_segment(filters)?.parse()?, request)
     }
 
-    /// Parses the position of a request for these filters.
+    /// Parses the position of a request for these filters, and whether it may be compressed.
     ///
     /// # Errors
-    /// Fails with a `400` if the position is malformed.
+    /// Fails with a `400` if the position is malformed, or `?compression=` is neither `on` nor `off`.
     pub fn new(filters: Filters, request: &Parts) -> Result<Self, Rejection> {
-        Ok(Self { filters, position: position(request)? })
+        Ok(Self { filters, position: position(request)?, may_compress: may_compress(request)? })
+    }
+}
+
+/// Whether `?compression=` allows compression, which it does by default.
+fn may_compress(request: &Parts) -> Result<bool, Rejection> {
+    match query(request, "compression").as_deref() {
+        None | Some("on") => Ok(true),
+        Some("off") => Ok(false),
+        Some(other) => {
+            let message = format!("compression={other:?} is neither on nor off");
+            Err(Rejection::bad_request("bad_compression", message))
+        }
     }
 }
 

@@ -63,7 +63,7 @@ impl Mount {
             // The client of a stream or a poll cannot send messages.
             (Shape::Stream | Shape::Answer { .. }, _) => OnMessage::rejected(),
         };
-        let SubscribeRequest { filters, position } = subscribe;
+        let SubscribeRequest { filters, position, .. } = subscribe;
         let mut interest = Interest::new(filters).slow(settings.slow);
         if !settings.echo {
             interest = interest.without_own();
