@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::builder::PossibleValue;
 use clap::{Parser, Subcommand, ValueEnum};
-use tidings::core::{IdempotencyKey, Position, SlowPolicy};
+use tidings::core::{Filters, IdempotencyKey, Position, SlowPolicy};
 use tidings::server::transports;
 
 use crate::broker::BrokerArgs;
@@ -98,6 +98,8 @@ pub(crate) struct ServeArgs {
     /// Choose what happens to a client that is too slow
     #[arg(long, value_name = "POLICY", default_value = "gap")]
     pub(crate) slow: Slow,
+    #[command(flatten)]
+    pub(crate) compression: CompressionArgs,
     /// Allow this time for the head of a request, from its first byte on
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     pub(crate) head_deadline: Duration,
@@ -133,6 +135,22 @@ pub(crate) struct ServeArgs {
     pub(crate) general_path: bool,
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CompressionArgs {
+    /// Compress what clients are sent, once for all clients with the same filters, if they accept it
+    #[arg(long, value_name = "on|off", default_value = "off")]
+    pub(crate) compression: OnOff,
+    /// Never compress notifications of these topics, such as tokens.* or a list with commas
+    #[arg(long, value_name = "FILTERS")]
+    pub(crate) compression_exclude: Option<Filters>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnOff {
+    On,
+    Off,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -48,6 +48,11 @@ impl Interest {
         &self.filters
     }
 
+    /// Returns `true` if notifications that the reader's own seat has published are left out.
+    pub fn is_without_own(&self) -> bool {
+        self.without_own
+    }
+
     /// Returns `true` if a reader in this seat gets this entry.
     pub fn wants(&self, entry: &Entry, seat: SeatId) -> bool {
         let notification = entry.notification();

@@ -181,6 +181,11 @@ impl Subscription {
         &self.seat
     }
 
+    /// Returns which notifications the reader gets.
+    pub fn interest(&self) -> &Interest {
+        &self.interest
+    }
+
     /// Returns the filters.
     pub fn filters(&self) -> &Filters {
         self.interest.filters()

@@ -6,7 +6,9 @@ use std::time::Duration;
 use http::request::Parts;
 use http::{HeaderValue, Response, header};
 use tidings_core::Position;
-use tidings_transport::{Accepted, Encoder, Rejection, Shape, SubscribeRequest, Transport, query};
+use tidings_transport::{
+    Accepted, Compression, Encoder, Rejection, Shape, SubscribeRequest, Transport, prefers, query,
+};
 
 use crate::encoder::Answer;
 
@@ -28,7 +30,8 @@ pub struct LongPolling {
     default_hold: Duration,
     max_hold: Duration,
     head: Arc<Response<()>>,
-    encoder: Arc<dyn Encoder>,
+    plain: Arc<dyn Encoder>,
+    gzip: Arc<dyn Encoder>,
 }
 
 impl LongPolling {
@@ -39,7 +42,9 @@ impl LongPolling {
         let headers = head.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        Self { default_hold, max_hold, head: Arc::new(head), encoder: Arc::new(Answer::default()) }
+        let encoder = |compression| Arc::new(Answer { snapshot: None, compression });
+        let (plain, gzip) = (encoder(None), encoder(Some(Compression::Body)));
+        Self { default_hold, max_hold, head: Arc::new(head), plain, gzip }
     }
 }
 
@@ -68,9 +73,15 @@ impl Transport for LongPolling {
         // polls.
         let has_position = matches!(subscribe.position, Position::After(_) | Position::Earliest);
         let hold = if has_position { hold } else { Duration::ZERO };
+        let is_gzip = subscribe.may_compress
+            && prefers(&request.headers, &header::ACCEPT_ENCODING, "gzip", "identity");
         let encoder = match subscribe.position {
-            Position::Snapshot(snapshot) => Arc::new(Answer { snapshot: Some(snapshot) }),
-            _ => self.encoder.clone(),
+            Position::Snapshot(snapshot) => {
+                let compression = is_gzip.then_some(Compression::Body);
+                Arc::new(Answer { snapshot: Some(snapshot), compression })
+            }
+            _ if is_gzip => self.gzip.clone(),
+            _ => self.plain.clone(),
         };
         let head = self.head.clone();
         Ok(Accepted { head, header: None, encoder, shape: Shape::Answer { hold } })

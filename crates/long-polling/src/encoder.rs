@@ -3,7 +3,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use serde_json::json;
 use tidings_core::{Event, Gap, Id, Snapshot};
-use tidings_transport::{ENVELOPE, Encoder};
+use tidings_transport::{Compression, ENVELOPE, Encoder};
 
 /// Encodes a response to a poll: `{"cursor":…,"notifications":[…],"gap":{…}?,"goodbye":{…}?}`.
 #[derive(Debug, Default)]
@@ -11,6 +11,8 @@ pub(crate) struct Answer {
     /// The snapshot that the poll reads, or `None` if it reads from another position. The cursor of a response with
     /// only a part of the snapshot is a position in the snapshot.
     pub(crate) snapshot: Option<Snapshot>,
+    /// How a long answer is compressed.
+    pub(crate) compression: Option<Compression>,
 }
 
 impl Answer {
@@ -27,6 +29,10 @@ impl Answer {
 }
 
 impl Encoder for Answer {
+    fn compression(&self) -> Option<Compression> {
+        self.compression
+    }
+
     fn encode(&self, events: &[Event], position: Id) -> Bytes {
         let cursor = self.cursor(position);
         let begin = format!("{{\"cursor\":\"{cursor}\",\"notifications\":[");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidings_core::{Hub, SlowPolicy, Topic};
+use tidings_transport::compression::{CompressionConfig, Compressor};
 use tidings_transport::mount::Mount;
 use tidings_transport::{Authorizer, Hosts, OnMessage, Origins, Transport};
 
@@ -44,6 +45,10 @@ pub struct Config {
     pub slow: SlowPolicy,
     /// Whether a client is also sent the messages that it has sent by WebSocket or WebTransport. Default `true`.
     pub echo: bool,
+    /// Compresses what clients are sent, if they accept that: WebSocket messages by permessage-deflate, and event
+    /// streams and long answers to polls by gzip. A client opts out by `?compression=off`. Default `None`: nothing is
+    /// compressed. See "Compression" in the documentation of the protocol for what it means for security.
+    pub compression: Option<CompressionConfig>,
     /// What happens to the messages of WebSocket and WebTransport clients. Default `None`: if a client subscribes to a
     /// single topic and the [authorizer](Self::authorizer) allows it to publish there, its messages are published to
     /// that topic. Other clients may not send messages. If this is set, the authorizer is not called for messages.
@@ -94,6 +99,7 @@ impl Config {
             redirect_to_https: None,
             slow: SlowPolicy::default(),
             echo: true,
+            compression: None,
             on_message: None,
             write_deadline: Duration::from_secs(30),
             head_deadline: Duration::from_secs(10),
@@ -122,6 +128,10 @@ impl Config {
             .echo(self.echo)
             .write_deadline(self.write_deadline)
             .body_deadline(self.body_deadline);
+        let mount = match &self.compression {
+            Some(compression) => mount.compressor(Compressor::new(compression.clone())),
+            None => mount,
+        };
         let mount = match &self.on_message {
             Some(on_message) => mount.on_message(on_message.clone()),
             None => mount,

@@ -36,7 +36,7 @@ fn begin_head<T>(bytes: &mut BytesMut, head: &Response<T>) {
     head.headers().iter().for_each(|(name, value)| put_header(bytes, name, value));
 }
 
-fn put_header(bytes: &mut BytesMut, name: &HeaderName, value: &HeaderValue) {
+pub(crate) fn put_header(bytes: &mut BytesMut, name: &HeaderName, value: &HeaderValue) {
     bytes.put_slice(name.as_str().as_bytes());
     bytes.put_slice(b": ");
     bytes.put_slice(value.as_bytes());
@@ -86,6 +86,15 @@ pub(crate) fn poll(head: &[u8], body: &[u8]) -> Bytes {
     let mut answer = BytesMut::with_capacity(head.len() + body.len() + 96);
     answer.put_slice(head);
     end_with_body(&mut answer, body);
+    answer.freeze()
+}
+
+/// The answer to a poll with a gzip body.
+pub(crate) fn gzip_poll(head: &[u8], gzip: &[u8]) -> Bytes {
+    let mut answer = BytesMut::with_capacity(head.len() + gzip.len() + 128);
+    answer.put_slice(head);
+    answer.put_slice(b"content-encoding: gzip\r\n");
+    end_with_body(&mut answer, gzip);
     answer.freeze()
 }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Response, header};
 use tidings_transport::{
-    Accepted, Encoder, Rejection, Shape, SubscribeRequest, Transport, prefers,
+    Accepted, Compression, Encoder, Rejection, Shape, SubscribeRequest, Transport, prefers,
 };
 
 use crate::encoder::{EVENT, EVENT_WITH_TOPIC, Stream};
@@ -29,6 +29,13 @@ use crate::rejection;
 /// ```
 #[derive(Debug)]
 pub struct Sse {
+    plain: Variant,
+    gzip: Variant,
+}
+
+/// The head and the encoders of the streams with the same content coding.
+#[derive(Debug)]
+struct Variant {
     head: Arc<Response<()>>,
     of_one_topic: Arc<dyn Encoder>,
     of_several: Arc<dyn Encoder>,
@@ -76,7 +83,19 @@ impl Sse {
         // With these two headers, proxies forward each event at once. The first is of RFC 10036, the second of nginx.
         headers.insert("incremental", HeaderValue::from_static("?1"));
         headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-        let encoder = |event| Arc::new(Stream { retry, event });
+        let mut gzip_head = head.clone();
+        let gzip = HeaderValue::from_static("gzip");
+        gzip_head.headers_mut().insert(header::CONTENT_ENCODING, gzip);
+        Self {
+            plain: Variant::new(head, retry, None),
+            gzip: Variant::new(gzip_head, retry, Some(Compression::Body)),
+        }
+    }
+}
+
+impl Variant {
+    fn new(head: Response<()>, retry: Duration, compression: Option<Compression>) -> Self {
+        let encoder = |event| Arc::new(Stream { retry, event, compression });
         Self {
             head: Arc::new(head),
             of_one_topic: encoder(&EVENT),
@@ -94,17 +113,20 @@ impl Transport for Sse {
         prefers(&request.headers, &header::ACCEPT, "text/event-stream", "application/json")
     }
 
-    fn accept(&self, _: &Parts, subscribe: &SubscribeRequest) -> Result<Accepted, Rejection> {
+    fn accept(&self, request: &Parts, subscribe: &SubscribeRequest) -> Result<Accepted, Rejection> {
+        let is_gzip = subscribe.may_compress
+            && prefers(&request.headers, &header::ACCEPT_ENCODING, "gzip", "identity");
+        let variant = if is_gzip { &self.gzip } else { &self.plain };
         let encoder = match subscribe.filters.as_topic() {
-            Some(_) => &self.of_one_topic,
-            None => &self.of_several,
+            Some(_) => &variant.of_one_topic,
+            None => &variant.of_several,
         };
-        let (head, encoder) = (self.head.clone(), encoder.clone());
+        let (head, encoder) = (variant.head.clone(), encoder.clone());
         Ok(Accepted { head, header: None, encoder, shape: Shape::Stream })
     }
 
     fn reject_temporarily(&self, rejection: &Rejection) -> Option<Response<Bytes>> {
-        Some(rejection::stream(rejection, &self.head))
+        Some(rejection::stream(rejection, &self.plain.head))
     }
 }
 

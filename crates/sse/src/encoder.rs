@@ -2,12 +2,13 @@
 
 use bytes::{BufMut, Bytes};
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use tidings_core::{Entry, Event, Format, Headers, Id, Kind, Topic};
-use tidings_transport::{Encoder, concatenated, fitted, gap_json, goodbye_json};
+use tidings_transport::{Compression, Encoder, concatenated, fitted, gap_json, goodbye_json};
 
 use crate::field::{EVENT_NAME, field};
 
@@ -31,6 +32,8 @@ pub(crate) struct Stream {
     pub(crate) retry: Duration,
     /// The format of notifications.
     pub(crate) event: &'static Format,
+    /// How the stream is compressed.
+    pub(crate) compression: Option<Compression>,
 }
 
 impl Encoder for Stream {
@@ -53,6 +56,14 @@ impl Encoder for Stream {
             Event::Heartbeat { position, .. } => Bytes::from(format!(":\nid: {position}\n\n")),
             Event::Goodbye(reason) => control(None, "goodbye", &goodbye_json(*reason)),
         })
+    }
+
+    fn compression(&self) -> Option<Compression> {
+        self.compression
+    }
+
+    fn plain(&self, entry: &Arc<Entry>) -> Bytes {
+        entry.encoded(self.event)
     }
 }
 
@@ -214,7 +225,7 @@ mod tests {
 
     #[test]
     fn the_opening_has_the_heartbeat_the_position_and_a_random_retry() {
-        let encoder = Stream { retry: Duration::from_secs(2), event: &EVENT };
+        let encoder = Stream { retry: Duration::from_secs(2), event: &EVENT, compression: None };
         let position = Epoch::from_number(36).id(5);
         let opening = || encoder.opening(Some(position), Duration::from_millis(1500));
         assert!(parsed(&opening()).is_empty(), "the opening must not be an event");

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response};
-use tidings_core::{Event, Id, Reason};
+use tidings_core::{Entry, Event, Id, Reason};
 
 use crate::{Message, Rejection, SubscribeRequest};
 
@@ -75,6 +75,32 @@ pub enum Shape {
     },
 }
 
+/// How the notifications of an encoder are compressed, once for all clients that are sent them.
+///
+/// The compressed bytes of a notification refer to those of earlier ones. See [`compression`](crate::compression).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Compression {
+    /// Each message by itself may be compressed or not, as in permessage-deflate of WebSocket (RFC 7692).
+    Messages {
+        /// The window of the receivers has 2 to the power of this number of bytes: 9 to 15.
+        window_bits: u8,
+    },
+    /// The whole body is one gzip member (RFC 1952). For [`Shape::Answer`], only a long answer is compressed, and then
+    /// the server adds `Content-Encoding` to its head.
+    Body,
+}
+
+impl Compression {
+    /// Returns the binary logarithm of the window of the receivers in bytes.
+    pub fn window_bits(self) -> u8 {
+        match self {
+            Self::Messages { window_bits } => window_bits,
+            Self::Body => 15,
+        }
+    }
+}
+
 /// Encodes events for one wire format.
 ///
 /// Clients with the same encoder, interest and position are sent the same bytes.
@@ -92,6 +118,23 @@ pub trait Encoder: fmt::Debug + Send + Sync + 'static {
     ///
     /// For [`Shape::Answer`] the result is a whole body, and the list of events is empty once the hold time is over.
     fn encode(&self, events: &[Event], position: Id) -> Bytes;
+
+    /// Returns how notifications are compressed, or `None`, the default, if they are not. An encoder that compresses
+    /// must still encode events without compression by [`encode`](Self::encode).
+    fn compression(&self) -> Option<Compression> {
+        None
+    }
+
+    /// Returns the bytes of a notification to deflate. By default they are those of [`encode`](Self::encode).
+    fn plain(&self, entry: &Arc<Entry>) -> Bytes {
+        self.encode(&[Event::Deliver(entry.clone())], entry.id())
+    }
+
+    /// Encodes a notification from the deflated bytes of [`plain`](Self::plain), which end with a sync flush. By
+    /// default they are sent as they are.
+    fn compressed(&self, _entry: &Entry, deflated: &[u8]) -> Bytes {
+        Bytes::copy_from_slice(deflated)
+    }
 
     /// Encodes the reply of an application to a message of a client. Only that client is sent it. `reply` is text in
     /// UTF-8, or binary. The result is `None` for a format without replies, which is the default.

@@ -18,6 +18,7 @@ mod authorize;
 mod choose;
 #[cfg(feature = "client")]
 pub mod client;
+pub mod compression;
 mod connect;
 mod contract;
 mod envelope;
@@ -39,7 +40,9 @@ mod token;
 pub use authorize::{Action, Authorize, Authorizer};
 pub use choose::choose;
 pub use connect::{ConnectProtocol, connects_to, is_extended_connect};
-pub use contract::{Accepted, Decoder, Encoder, Inbound, Shape, Transport, concatenated};
+pub use contract::{
+    Accepted, Compression, Decoder, Encoder, Inbound, Shape, Transport, concatenated,
+};
 pub use envelope::{
     ENVELOPE, Envelope, base64_of, gap_json, goodbye_json, heartbeat_json, reply_json,
 };

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::BytesMut;
+use http::header;
 use http_body_util::BodyExt;
 use tidings_transport::mount::{Client, MountBody, Observer, Subscriber};
 use tidings_transport::{Accepted, Shape};
@@ -50,9 +51,12 @@ pub(crate) async fn serve(
             };
             let mut is_last = is_last;
             let answered = match answered {
-                Ok(answered) => {
+                Ok(mut answered) => {
                     is_last |= *context.shared.is_stopping.borrow();
                     open.extend_from_slice(&response::poll_head(&head, ending(is_last)));
+                    if let Some(encoding) = answered.compress() {
+                        response::put_header(&mut open, &header::CONTENT_ENCODING, &encoding);
+                    }
                     answered
                 }
                 Err(PeerState::Gone) => return Ok(AfterResponse::Done),
@@ -85,10 +89,11 @@ pub(crate) fn begin(
     observer: Arc<dyn Observer>,
     config: &Config,
 ) -> (Accepted, Client) {
-    let Subscriber { accepted, seat, interest, position, on_message, .. } = subscriber;
+    let Subscriber { accepted, seat, interest, position, on_message, compressor, .. } = subscriber;
     let subscription = config.hub.read(seat, interest, position);
     let subscription = subscription.with_goodbye_within(config.drain);
     let client = Client::new(subscription, on_message, config.write_deadline, observer);
+    let client = client.compressed_by(compressor);
     (accepted, client)
 }
 

@@ -4,6 +4,7 @@
 use std::net::Shutdown;
 use std::task::{Context, Poll, Waker};
 
+use bytes::Bytes;
 use futures::FutureExt;
 
 use tidings_core::{Event, Id, Reason};
@@ -189,7 +190,7 @@ impl Lane {
         let (Some(client), Some(group)) = (connection.client(), self.fan_out.groups.of(key)) else {
             return Next::Idle;
         };
-        if let Some(portion) = catch_up::read(client, group, &self.status) {
+        if let Some(portion) = catch_up::read(client, group, connection.sync, &self.status) {
             // After the read, so that a client that was disconnected before a publish is not sent it.
             if client.seat.is_expired() {
                 return connection.on_goodbye(Reason::NotAllowed, &self.status);
@@ -224,7 +225,15 @@ impl Lane {
             self.metrics.disconnected(*reason);
         }
         let Some(group) = self.fan_out.groups.of(key) else { return Next::Remove };
-        let bytes = group.encode(event, position);
-        self.peers[key].connection.on_encoded(bytes, &self.status)
+        let connection = &mut self.peers[key].connection;
+        let is_heartbeat = matches!(event, [Event::Heartbeat { .. }]);
+        if is_heartbeat
+            && connection.sync.is_in_sync
+            && group.makes_heartbeat_needless(&self.status)
+        {
+            return connection.on_encoded(Bytes::new(), &self.status);
+        }
+        let bytes = group.encode_alone(event, position, &mut connection.sync);
+        connection.on_encoded(bytes, &self.status)
     }
 }

@@ -6,6 +6,7 @@ use tidings_core::driver::{Cursor, Kept};
 use tidings_core::{Event, Reason};
 
 use super::client::Client;
+use super::compressed::Sync;
 use super::group::Group;
 use super::status::Status;
 
@@ -14,6 +15,8 @@ pub(super) struct Portion {
     /// The client's cursor after it.
     pub(super) cursor: Cursor,
     pub(super) bytes: Bytes,
+    /// The client's state of compression after it.
+    pub(super) sync: Sync,
     /// The number of notifications in `bytes`.
     pub(super) notifications: u64,
     /// Whether there are events for the client.
@@ -25,7 +28,7 @@ pub(super) struct Portion {
 }
 
 /// Reads a portion of the entries after a client's cursor. `None` if only the broker has them.
-pub(super) fn read(client: &Client, group: &Group, status: &Status) -> Option<Portion> {
+pub(super) fn read(client: &Client, group: &Group, sync: Sync, status: &Status) -> Option<Portion> {
     let log = status.hub.log();
     let mut cursor = client.cursor(status.position);
     // Up to the lane's position, so that the next pass serves the client. But a poll that is not held gets everything
@@ -38,7 +41,7 @@ pub(super) fn read(client: &Client, group: &Group, status: &Status) -> Option<Po
     match cursor.read(log, &group.interest, seat, end, client.budget(), &mut events) {
         Kept::Log => {
             let has_more = Cursor::at(end).is_ahead_of(cursor.position());
-            Some(Portion { has_more, ..encode(client, group, events, cursor, status) })
+            Some(Portion { has_more, ..encode(client, group, sync, events, cursor, status) })
         }
         Kept::Broker => None,
     }
@@ -48,16 +51,18 @@ pub(super) fn read(client: &Client, group: &Group, status: &Status) -> Option<Po
 pub(super) fn fetched(
     client: &Client,
     group: &Group,
+    sync: Sync,
     fetched: Fetched,
     status: &Status,
 ) -> Portion {
-    encode(client, group, fetched.events, fetched.cursor, status)
+    encode(client, group, sync, fetched.events, fetched.cursor, status)
 }
 
 /// Encodes these events for one client, whose cursor is `cursor` after them.
 fn encode(
     client: &Client,
     group: &Group,
+    mut sync: Sync,
     mut events: Vec<Event>,
     cursor: Cursor,
     status: &Status,
@@ -74,8 +79,11 @@ fn encode(
         _ => None,
     };
     let has_events = !events.is_empty();
-    let bytes = if has_events { group.encode(&events, cursor.position()) } else { Bytes::new() };
+    let bytes = match has_events {
+        true => group.encode_alone(&events, cursor.position(), &mut sync),
+        false => Bytes::new(),
+    };
     let notifications = events.iter().filter(|event| matches!(event, Event::Deliver(_))).count();
     let notifications = notifications as u64;
-    Portion { cursor, bytes, notifications, has_events, has_more: false, goodbye }
+    Portion { cursor, bytes, sync, notifications, has_events, has_more: false, goodbye }
 }

@@ -10,6 +10,7 @@ use tidings_core::driver::{Cursor, Kept};
 use tidings_core::{Event, Id, Interest, Log, SeatId};
 
 use super::client::PORTION;
+use super::compressed::Takers;
 use super::connection::Part;
 use super::group::Groups;
 use super::peer::Peer;
@@ -109,7 +110,9 @@ impl FanOut {
         for index in self.touched.drain(..) {
             let group = self.groups.get_mut(index);
             let events = std::mem::take(&mut group.pending);
-            let authors = authors(&events);
+            // Only they may be sent something else than the other members.
+            let leaves_out = group.interest.is_without_own();
+            let authors = if leaves_out { authors(&events) } else { Vec::new() };
             let (encoding, sends) = (deliveries.encodings.len(), deliveries.sends.len());
             for &key in &group.members {
                 match peers[key].connection.join_pass(&authors, before) {
@@ -120,6 +123,11 @@ impl FanOut {
             }
             let has_takers = deliveries.sends.len() > sends;
             if !has_takers {
+                continue;
+            }
+            if group.compressed.is_some() {
+                let takers = Takers { group: index, first: sends };
+                group.encode_compressed(&events, position, &takers, peers, deliveries);
                 continue;
             }
             let bytes = group.encode(&events, position);
@@ -164,6 +172,7 @@ mod tests {
     use crate::config::Config;
     use crate::connection_limit::ConnectionLimit;
     use crate::lane::client::{Client, Standing};
+    use crate::lane::compressed::Sync;
     use crate::lane::connection::Connection;
     use crate::lane::status::Status;
     use crate::lane::subscription::Opened;
@@ -212,7 +221,8 @@ mod tests {
             let cursor = Cursor::at(self.status.position);
             let mut client = Client::new(seat, cursor, Shape::Stream, false, OnMessage::rejected());
             client.standing = Standing::WithLane;
-            let opened = Opened { client, first: Bytes::new(), is_answered: false };
+            let sync = Sync::default();
+            let opened = Opened { client, first: Bytes::new(), is_answered: false, sync };
             let mut connection = Connection::new(false);
             let _ = connection.on_subscribed(opened, &self.status);
             let (is_busy, watches_room) = (false, false);
@@ -220,7 +230,7 @@ mod tests {
             let peer = Peer { socket, tls, listener, connection, permit, is_busy, watches_room };
             let key = self.peers.insert(peer);
             let interest = Interest::new(filters.parse().unwrap());
-            self.fan_out.groups.join(key, encoder, interest, None, Counter::default);
+            self.fan_out.groups.join(key, encoder, interest, None, None, Counter::default);
         }
 
         fn publish(&self, topic: &str, payload: &'static str) {

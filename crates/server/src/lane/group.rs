@@ -10,9 +10,14 @@ use prometheus_client::metrics::counter::Counter;
 use slab::Slab;
 use tidings_core::driver::FilterIndex;
 use tidings_core::{Event, Id, Interest};
+use tidings_transport::compression::Compressor;
 use tidings_transport::{Encoder, Message};
 
 use super::client::SpareDecoder;
+use super::compressed::{Compressed, Sync, Takers};
+use super::fan_out::Deliveries;
+use super::peer::Peer;
+use super::status::Status;
 use crate::response;
 
 /// The groups of a lane, an index of their filters, and the membership of each client.
@@ -39,6 +44,10 @@ pub(super) struct Group {
     /// The decoder that members borrow. `None` if a member that has sent a part of a message keeps it.
     decoder: SpareDecoder,
     pub(super) interest: Interest,
+    /// The compressed stream that its members read, if they are sent compressed bytes.
+    pub(super) compressed: Option<Compressed>,
+    /// Compresses the answers to its polls, if they accept that.
+    compressor: Option<Compressor>,
     /// The keys of its members.
     pub(super) members: Vec<usize>,
     /// The events of the current pass for its members.
@@ -102,9 +111,10 @@ impl Groups {
         encoder: &Arc<dyn Encoder>,
         interest: Interest,
         answer: Option<AnswerHead>,
+        compressor: Option<Compressor>,
         delivered: impl FnOnce() -> Counter,
     ) -> &Group {
-        let index = self.find_or_make(encoder, interest, answer, delivered);
+        let index = self.find_or_make(encoder, interest, answer, compressor, delivered);
         let members = &mut self.groups[index].members;
         members.push(client);
         let membership = Membership { group: index, place: members.len() - 1 };
@@ -141,7 +151,8 @@ impl Groups {
         let delivered = group.delivered.clone();
         self.leave(client);
         let sent = AnswerHead { head, ending: Ending::Sent };
-        self.join(client, &encoder, interest, Some(sent), || delivered);
+        // The head that was sent has no `Content-Encoding`.
+        self.join(client, &encoder, interest, Some(sent), None, || delivered);
         Some(bytes)
     }
 
@@ -201,6 +212,7 @@ impl Groups {
         encoder: &Arc<dyn Encoder>,
         interest: Interest,
         answer: Option<AnswerHead>,
+        compressor: Option<Compressor>,
         delivered: impl FnOnce() -> Counter,
     ) -> usize {
         let identity = |answer: &AnswerHead| (Arc::as_ptr(&answer.head).addr(), answer.ending);
@@ -221,7 +233,15 @@ impl Groups {
             (answer, bytes)
         };
         let decoder = encoder.decoder();
+        let compressor = compressor.filter(|_| encoder.compression().is_some());
+        let stream = |compressor: &Compressor| compressor.stream(encoder, &key.interest);
+        let (compressed, compressor) = match &answer {
+            None => (compressor.as_ref().and_then(stream).map(Compressed::new), None),
+            Some(_) => (None, compressor),
+        };
         let group = Group {
+            compressed,
+            compressor,
             can_answer: decoder.is_some(),
             decoder,
             answer: answer.map(with_bytes),
@@ -261,9 +281,52 @@ impl Group {
     pub(super) fn encode(&self, events: &[Event], position: Id) -> Bytes {
         let body = self.encoder.encode(events, position);
         match &self.answer {
-            Some((_, head)) => response::poll(head, &body),
+            Some((_, head)) => {
+                let compressor = self.compressor.as_ref();
+                match compressor.and_then(|compressor| compressor.answer(events, &body)) {
+                    Some(gzip) => response::gzip_poll(head, &gzip),
+                    None => response::poll(head, &body),
+                }
+            }
             None => body,
         }
+    }
+
+    /// Encodes these events for one member only, whose state of compression is `sync`.
+    pub(super) fn encode_alone(&self, events: &[Event], position: Id, sync: &mut Sync) -> Bytes {
+        let plain = self.encode(events, position);
+        if !self.is_gzip() {
+            return plain;
+        }
+        sync.encode_alone(&plain, matches!(events.last(), Some(Event::Goodbye(_))))
+    }
+
+    /// Encodes the events of a pass for the takers.
+    pub(super) fn encode_compressed(
+        &mut self,
+        events: &[Event],
+        position: Id,
+        takers: &Takers,
+        peers: &mut Slab<Peer>,
+        deliveries: &mut Deliveries,
+    ) {
+        let plain = if self.is_gzip() { self.encode(events, position) } else { Bytes::new() };
+        if let Some(compressed) = &mut self.compressed {
+            compressed.encode(events, &plain, position, takers, peers, deliveries);
+        }
+    }
+
+    /// Whether a member that is in sync needs no heartbeat. The notifications of the last interval have shown that the
+    /// connection is alive, and in a gzip body a heartbeat would end the sync.
+    pub(super) fn makes_heartbeat_needless(&self, status: &Status) -> bool {
+        let interval = status.hub.heartbeat().interval;
+        let is_recent = |compressed: &Compressed| status.now - compressed.delivered_at() < interval;
+        self.is_gzip() && self.compressed.as_ref().is_some_and(is_recent)
+    }
+
+    /// Whether the body of each member is gzip.
+    pub(super) fn is_gzip(&self) -> bool {
+        self.compressed.as_ref().is_some_and(Compressed::is_body)
     }
 
     /// Encodes the reply to a message of one member. Returns no bytes if the format has no replies.
@@ -323,7 +386,7 @@ mod tests {
         filters: &str,
     ) -> usize {
         let interest = Interest::new(filters.parse().unwrap());
-        groups.join(client, encoder, interest, None, Counter::default);
+        groups.join(client, encoder, interest, None, None, Counter::default);
         groups.memberships[client].unwrap().group
     }
 

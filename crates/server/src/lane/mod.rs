@@ -19,6 +19,7 @@ mod apply;
 mod balancer;
 mod catch_up;
 mod client;
+mod compressed;
 mod connection;
 mod drain;
 mod epoll;

@@ -6,6 +6,7 @@ use tidings_core::driver::Cursor;
 use tidings_transport::Shape;
 
 use super::client::{Client, Standing};
+use super::compressed::Sync;
 use super::group::{AnswerHead, Ending, Groups};
 use super::status::Status;
 use crate::metrics::Metrics;
@@ -28,6 +29,7 @@ pub(super) struct Opened {
     pub(super) first: Bytes,
     /// Whether these bytes are the whole answer to a poll.
     pub(super) is_answered: bool,
+    pub(super) sync: Sync,
 }
 
 /// Makes a subscriber the client of the connection `key`, and adds it to its group. If `is_last`, the connection of a
@@ -41,7 +43,7 @@ pub(super) fn open(
     metrics: &Metrics,
     status: &Status,
 ) -> Opened {
-    let Subscriber { accepted, seat, interest, position, on_message, .. } = *subscriber;
+    let Subscriber { accepted, seat, interest, position, on_message, compressor, .. } = *subscriber;
     let (cursor, gap) = Cursor::open(status.hub.log(), position, &interest);
     let start = cursor.position();
     let mut first = BytesMut::new();
@@ -62,21 +64,24 @@ pub(super) fn open(
         }
     };
     let is_poll = answer.is_some();
+    let mut opening = Bytes::new();
     if !is_poll {
         // The client is before the gap until it is sent the gap, which comes after these bytes.
         let at = gap.map_or(start, |gap| gap.after);
         let (at, heartbeat) = ((!cursor.is_in_snapshot()).then_some(at), status.hub.heartbeat());
-        first.extend_from_slice(&accepted.encoder.opening(at, heartbeat.interval));
+        opening = accepted.encoder.opening(at, heartbeat.interval);
     }
     let delivered = || metrics.delivered(seat.transport());
-    let group = groups.join(key, &accepted.encoder, interest, answer, delivered);
+    let group = groups.join(key, &accepted.encoder, interest, answer, compressor, delivered);
+    let mut sync = Sync::default();
+    first.extend_from_slice(&if group.is_gzip() { sync.begin(&opening) } else { opening });
     if let Some(gap) = gap {
-        first.extend_from_slice(&group.encode(&[Event::Gap(gap)], start));
+        first.extend_from_slice(&group.encode_alone(&[Event::Gap(gap)], start, &mut sync));
     }
     let mut client = Client::new(seat, cursor, accepted.shape, group.can_answer, on_message);
     // A poll that is not held gets everything that is published, even if the lane has not reached it.
     if start == status.position && !cursor.is_in_snapshot() && !client.is_immediate_poll() {
         client.standing = Standing::WithLane;
     }
-    Opened { client, first: first.freeze(), is_answered: is_poll && gap.is_some() }
+    Opened { client, first: first.freeze(), is_answered: is_poll && gap.is_some(), sync }
 }

@@ -60,10 +60,11 @@ impl Lane {
                 Outcome::Routed(routed) => self.on_routed(key, routed),
                 Outcome::Handled(handled) => self.on_handled(key, handled),
                 Outcome::Fetched(fetched) => {
-                    let (client, group) =
-                        (self.peers[key].connection.client(), self.fan_out.groups.of(key));
+                    let connection = &self.peers[key].connection;
+                    let (client, group) = (connection.client(), self.fan_out.groups.of(key));
                     let (Some(client), Some(group)) = (client, group) else { continue };
-                    let portion = catch_up::fetched(client, group, fetched, &self.status);
+                    let sync = connection.sync;
+                    let portion = catch_up::fetched(client, group, sync, fetched, &self.status);
                     self.count(key, &portion);
                     self.peers[key].connection.on_fetched(portion, &self.status)
                 }

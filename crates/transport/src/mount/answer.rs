@@ -25,13 +25,13 @@ const LOOK: Duration = Duration::from_millis(20);
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Encodes the notifications that wait for a client as one body. If there are none, waits for the first one within
-/// `hold`.
+/// `hold`. Returns the events and the body.
 pub(super) async fn answer(
     mut subscription: Subscription,
     encoder: &dyn Encoder,
     hold: Duration,
     observer: &dyn Observer,
-) -> Bytes {
+) -> (Vec<Event>, Bytes) {
     let mut events = Vec::new();
     let mut size = 0;
     let mut next = first_within(&mut subscription, hold).await;
@@ -45,7 +45,8 @@ pub(super) async fn answer(
         next = room.then(|| subscription.try_next()).flatten();
     }
     observe(observer, &subscription, &events);
-    encoder.encode(&events, subscription.position())
+    let body = encoder.encode(&events, subscription.position());
+    (events, body)
 }
 
 /// The first event before the end of the hold. A notification that was published before that end counts, even if the

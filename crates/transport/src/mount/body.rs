@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::Stream as _;
+use http::HeaderValue;
 use http_body::{Body, Frame, SizeHint};
 use tidings_core::{Event, Subscription};
 use tokio::time::Instant;
@@ -16,6 +17,7 @@ use super::observer::observe;
 use super::stall::{Stalls, Watched};
 use super::{Client, Observer};
 use crate::Encoder;
+use crate::compression::Writer;
 
 /// The body of a mount's response: whole, or events without end.
 #[derive(Debug)]
@@ -24,6 +26,11 @@ pub struct MountBody(Inner);
 #[derive(Debug)]
 enum Inner {
     Whole(Option<Bytes>),
+    /// The answer to a poll, which can be sent compressed.
+    Answer {
+        plain: Bytes,
+        gzip: Bytes,
+    },
     /// No body, for the response to a `HEAD` if the length of the body is not known.
     Head,
     Stream(Arc<Stream>),
@@ -47,7 +54,7 @@ struct State {
 #[derive(Debug)]
 struct Events {
     subscription: Subscription,
-    encoder: Arc<dyn Encoder>,
+    writer: Writer,
     observer: Arc<dyn Observer>,
     is_open: bool,
     has_ended: bool,
@@ -76,16 +83,32 @@ impl MountBody {
         Self(Inner::Head)
     }
 
+    /// The answer to a poll. `gzip` is the same answer compressed, if it may be sent so.
+    pub(super) fn answer(plain: Bytes, gzip: Option<Bytes>) -> Self {
+        match gzip {
+            Some(gzip) => Self(Inner::Answer { plain, gzip }),
+            None => Self::whole(plain),
+        }
+    }
+
+    /// Compresses the body if it is a long answer to a poll whose client accepts that. Returns the `Content-Encoding`
+    /// to add to the head, or `None` if the body stays as it is. Without this call it is sent plain.
+    pub fn compress(&mut self) -> Option<HeaderValue> {
+        let Inner::Answer { gzip, .. } = &mut self.0 else { return None };
+        self.0 = Inner::Whole(Some(std::mem::take(gzip)));
+        Some(HeaderValue::from_static("gzip"))
+    }
+
     /// Returns the bytes of an extra heartbeat, or no bytes if the body is not a stream.
     ///
     /// Send it to a client that has closed its side of the connection. If the client is gone, its system answers with a
     /// reset.
     pub fn heartbeat(&self) -> Bytes {
         match &self.0 {
-            Inner::Whole(_) | Inner::Head => Bytes::new(),
-            Inner::Stream(stream) => match &stream.lock().events {
-                Some(Events { subscription, encoder, .. }) => {
-                    encoder.encode(&[subscription.heartbeat()], subscription.position())
+            Inner::Whole(_) | Inner::Answer { .. } | Inner::Head => Bytes::new(),
+            Inner::Stream(stream) => match &mut stream.lock().events {
+                Some(Events { subscription, writer, .. }) => {
+                    writer.encode(&[subscription.heartbeat()], subscription.position())
                 }
                 None => Bytes::new(),
             },
@@ -108,8 +131,9 @@ impl MountBody {
 
 impl Stream {
     fn new(client: Client, encoder: Arc<dyn Encoder>) -> Self {
+        let writer = client.writer(encoder);
         let Client { subscription, observer, write_deadline, .. } = client;
-        let events = Events { subscription, encoder, observer, is_open: false, has_ended: false };
+        let events = Events { subscription, writer, observer, is_open: false, has_ended: false };
         let state = Mutex::new(State { events: Some(events), taken_at: None });
         Self { write_deadline, state }
     }
@@ -148,7 +172,7 @@ impl Events {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         if !self.is_open {
             self.is_open = true;
-            let opening = opening(&*self.encoder, &self.subscription);
+            let opening = opening(&mut self.writer, &self.subscription);
             if !opening.is_empty() {
                 return Poll::Ready(Some(opening));
             }
@@ -158,7 +182,7 @@ impl Events {
             let events = batch(first, &mut self.subscription);
             self.has_ended = !matches!(events.last(), Some(event) if !is_goodbye(event));
             observe(&*self.observer, &self.subscription, &events);
-            let bytes = self.encoder.encode(&events, self.subscription.position());
+            let bytes = self.writer.encode(&events, self.subscription.position());
             if !bytes.is_empty() {
                 return Poll::Ready(Some(bytes));
             }
@@ -167,10 +191,10 @@ impl Events {
     }
 }
 
-pub(super) fn opening(encoder: &dyn Encoder, subscription: &Subscription) -> Bytes {
+pub(super) fn opening(writer: &mut Writer, subscription: &Subscription) -> Bytes {
     let interval = subscription.hub().heartbeat().interval;
     let position = (!subscription.is_in_snapshot()).then(|| subscription.position());
-    encoder.opening(position, interval)
+    writer.opening(position, interval)
 }
 
 /// The first event and those that are ready after it, up to [`BATCH`] events and [`BATCH_BYTES`] bytes.
@@ -207,8 +231,14 @@ impl Body for MountBody {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let bytes = match &mut self.get_mut().0 {
+        let inner = &mut self.get_mut().0;
+        let bytes = match inner {
             Inner::Whole(bytes) => Poll::Ready(bytes.take()),
+            Inner::Answer { plain, .. } => {
+                let plain = std::mem::take(plain);
+                *inner = Inner::Whole(None);
+                Poll::Ready(Some(plain))
+            }
             Inner::Head => Poll::Ready(None),
             Inner::Stream(stream) => stream.poll(context),
         };
@@ -224,6 +254,7 @@ impl Body for MountBody {
             Inner::Whole(bytes) => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64)
             }
+            Inner::Answer { plain, .. } => SizeHint::with_exact(plain.len() as u64),
             Inner::Head | Inner::Stream(_) => SizeHint::default(),
         }
     }

@@ -70,6 +70,7 @@ pub use respond::Client;
 pub use subscriber::Subscriber;
 
 use self::stall::Stalls;
+use crate::compression::Compressor;
 use crate::{Authorize, Authorizer, OnMessage, Origins, Transport};
 
 /// An error of any type, as in tower.
@@ -109,6 +110,7 @@ struct Settings {
     body_deadline: Duration,
     observer: Arc<dyn Observer>,
     adopter: Option<Arc<dyn Adopter>>,
+    compressor: Option<Compressor>,
     stalls: Stalls,
 }
 
@@ -127,6 +129,7 @@ impl Mount {
             body_deadline: Duration::from_secs(30),
             observer: Arc::new(()),
             adopter: None,
+            compressor: None,
             stalls: Stalls::default(),
         }))
     }
@@ -188,6 +191,14 @@ impl Mount {
     /// Sets for how long the body of a request to publish may take. Default 30 s.
     pub fn body_deadline(self, deadline: Duration) -> Self {
         self.with(|settings| settings.body_deadline = deadline)
+    }
+
+    /// Compresses what clients are sent, if they accept that: WebSocket messages by permessage-deflate, and event
+    /// streams and long answers to polls by gzip. Clients with the same filters are sent the same compressed bytes, so
+    /// the cost does not grow with their number. Default: nothing is compressed. Mounts of one hub may share a
+    /// compressor.
+    pub fn compressor(self, compressor: Compressor) -> Self {
+        self.with(|settings| settings.compressor = Some(compressor))
     }
 
     /// Sets the observer that counts deliveries and goodbyes, for metrics. Default: none.

@@ -13,6 +13,7 @@ use tidings_core::{Filters, Reason, Subscription, Topic};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{BoxError, Mount, MountBody, Observer, Subscriber, answer, conversation};
+use crate::compression::{Compressor, Writer};
 use crate::connect::protocol_of;
 use crate::{
     Encoder, Inbound, ListenerKind, OnMessage, PublishMany, PublishRequest, Rejection, Shape,
@@ -31,6 +32,8 @@ pub struct Client {
     pub write_deadline: Duration,
     /// Counts the deliveries to the client and its end.
     pub observer: Arc<dyn Observer>,
+    /// Compresses what the client is sent, if its encoder [compresses](Encoder::compression).
+    pub compressor: Option<Compressor>,
 }
 
 /// What follows when a request to subscribe is accepted.
@@ -141,8 +144,12 @@ impl Mount {
             }
             Shape::Answer { hold } => {
                 let (accepted, client) = self.client(subscriber);
-                let body = client.answer(&*accepted.encoder, hold).await;
-                accepted.response(body)
+                let mut body = client.answer(&*accepted.encoder, hold).await;
+                let encoding = body.compress();
+                let mut response = accepted.response(body);
+                let encoding = encoding.map(|encoding| (header::CONTENT_ENCODING, encoding));
+                response.headers_mut().extend(encoding);
+                response
             }
         }
     }
@@ -235,7 +242,20 @@ impl Client {
         write_deadline: Duration,
         observer: Arc<dyn Observer>,
     ) -> Self {
-        Self { subscription, on_message, write_deadline, observer }
+        Self { subscription, on_message, write_deadline, observer, compressor: None }
+    }
+
+    /// Sets what compresses the bytes that the client is sent. `None`, the default, sends them plain.
+    pub fn compressed_by(self, compressor: Option<Compressor>) -> Self {
+        Self { compressor, ..self }
+    }
+
+    /// The writer of this client.
+    pub(super) fn writer(&self, encoder: Arc<dyn Encoder>) -> Writer {
+        let interest = self.subscription.interest();
+        let stream = |compressor: &Compressor| compressor.stream(&encoder, interest);
+        let stream = self.compressor.as_ref().and_then(stream);
+        Writer::new(encoder, stream)
     }
 
     /// Returns the events of the client as a body without end. The body itself does not detect a client that has
@@ -245,11 +265,15 @@ impl Client {
     }
 
     /// Returns the answer to a poll: the notifications that wait for the client, otherwise the first one within `hold`.
+    /// Call [`MountBody::compress`] before its head is sent.
     ///
     /// Cancel safe: dropping the future frees the seat.
     pub async fn answer(self, encoder: &dyn Encoder, hold: Duration) -> MountBody {
-        let Self { subscription, observer, .. } = self;
-        MountBody::whole(answer::answer(subscription, encoder, hold, &*observer).await)
+        let Self { subscription, observer, compressor, .. } = self;
+        let (events, plain) = answer::answer(subscription, encoder, hold, &*observer).await;
+        let compressor = compressor.filter(|_| encoder.compression().is_some());
+        let gzip = compressor.and_then(|compressor| compressor.answer(&events, &plain));
+        MountBody::answer(plain, gzip)
     }
 
     /// Serves the client on an upgraded connection until the conversation is over. The head of the `101` response must

@@ -7,6 +7,7 @@ use http::{Method, Response, StatusCode};
 use tidings_core::{Interest, Position, Seat, Session, Topic};
 
 use super::{Client, Mount};
+use crate::compression::Compressor;
 use crate::{
     Accepted, Action, ListenerKind, OnMessage, PublishMany, Rejection, Shape, SubscribeRequest,
     choose,
@@ -26,6 +27,8 @@ pub struct Subscriber {
     pub position: Position,
     /// What happens to the messages of the client.
     pub on_message: OnMessage,
+    /// Compresses what the client is sent, if its encoder [compresses](crate::Encoder::compression).
+    pub compressor: Option<Compressor>,
 }
 
 impl Mount {
@@ -43,6 +46,7 @@ impl Mount {
         listener: ListenerKind,
     ) -> Result<Box<Subscriber>, Rejection> {
         let settings = &*self.0;
+        subscribe.may_compress &= settings.compressor.is_some();
         if subscribe.position == Position::Latest {
             // The answer to a poll may hold only a part of the snapshot. Then the cursor in the answer names the rest.
             subscribe.position = Position::Snapshot(settings.hub.log().snapshot());
@@ -68,7 +72,8 @@ impl Mount {
         if !settings.echo {
             interest = interest.without_own();
         }
-        Ok(Box::new(Subscriber { accepted, seat, interest, position, on_message }))
+        let compressor = settings.compressor.clone();
+        Ok(Box::new(Subscriber { accepted, seat, interest, position, on_message, compressor }))
     }
 
     /// Returns the head of the response to a `GET`, for a `HEAD`. It takes no seat and is not held.
@@ -84,7 +89,9 @@ impl Mount {
         subscribe: &SubscribeRequest,
         listener: ListenerKind,
     ) -> Result<Response<()>, Rejection> {
-        let (_, _, accepted) = self.check_subscriber(request, subscribe, listener).await?;
+        let mut subscribe = subscribe.clone();
+        subscribe.may_compress &= self.0.compressor.is_some();
+        let (_, _, accepted) = self.check_subscriber(request, &subscribe, listener).await?;
         Ok(accepted.response(()))
     }
 
@@ -161,13 +168,14 @@ impl Mount {
     /// # Panics
     /// Panics outside of a tokio runtime.
     pub(super) fn client(&self, subscriber: Box<Subscriber>) -> (Accepted, Client) {
-        let Subscriber { accepted, seat, interest, position, on_message } = *subscriber;
+        let Subscriber { accepted, seat, interest, position, on_message, compressor } = *subscriber;
         let settings = &*self.0;
         let client = Client {
             subscription: settings.hub.read(seat, interest, position),
             on_message,
             write_deadline: settings.write_deadline,
             observer: settings.observer.clone(),
+            compressor,
         };
         (accepted, client)
     }

@@ -117,7 +117,7 @@ impl Stream<'_> {
         let observer = self.observer.clone();
         let config = &self.shared.config;
         let (accepted, client) = subscription::begin(subscriber, observer.clone(), config);
-        let response = accepted.response(());
+        let mut response = accepted.response(());
         match accepted.shape {
             Shape::Upgrade => {
                 let (incoming, window) = self.open(head::response(&response), &*observer)?;
@@ -130,10 +130,13 @@ impl Stream<'_> {
                 send_events(window, client.stream(accepted.encoder)).await
             }
             Shape::Answer { hold } => {
-                let body = tokio::select! {
-                    body = client.answer(&*accepted.encoder, hold) => whole(body).await,
+                let mut body = tokio::select! {
+                    body = client.answer(&*accepted.encoder, hold) => body,
                     () = reset(&self.respond) => return Ok(()),
                 };
+                let encoding = body.compress().map(|encoding| (header::CONTENT_ENCODING, encoding));
+                response.headers_mut().extend(encoding);
+                let body = whole(body).await;
                 self.send_whole(&response.map(|()| body), false).await
             }
         }

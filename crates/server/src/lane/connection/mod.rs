@@ -32,6 +32,7 @@ use tidings_core::driver::Cursor;
 
 use self::stage::Stage;
 use super::client::{Client, SpareDecoder, Standing};
+use super::compressed::Sync;
 use super::input::Input;
 use super::next::Next;
 use super::output::{Output, Progress};
@@ -58,6 +59,7 @@ pub(super) struct Connection {
     /// Whether the connection ends with the current response.
     is_last: bool,
     peer_end: PeerEnd,
+    pub(super) sync: Sync,
 }
 
 /// What is read next from a connection.
@@ -102,6 +104,7 @@ impl Connection {
             is_surplus,
             is_last: false,
             peer_end: PeerEnd::None,
+            sync: Sync::default(),
         }
     }
 
@@ -290,6 +293,7 @@ impl Connection {
         let has_room = self.output.is_empty();
         if !has_room || authors.contains(&client.seat.id()) {
             client.standing = Standing::Own(before);
+            self.sync.is_in_sync = false;
             return if has_room { Part::CatchesUp } else { Part::Nothing };
         }
         if client.is_poll() {

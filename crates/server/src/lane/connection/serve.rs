@@ -21,6 +21,7 @@ impl Connection {
     /// Begins to serve a client.
     pub(in crate::lane) fn on_subscribed(&mut self, opened: Opened, status: &Status) -> Next {
         self.pending = None;
+        self.sync = opened.sync;
         self.output.append(opened.first);
         self.stage = match opened.is_answered {
             true => Stage::Answering(Some(opened.client.seat)),
@@ -193,6 +194,7 @@ impl Connection {
     fn take_portion(&mut self, portion: Portion, standing: Standing) {
         let Stage::Serving(client) = &mut self.stage else { return };
         client.standing = standing;
+        self.sync = portion.sync;
         if !portion.has_events {
             return;
         }
@@ -216,6 +218,7 @@ impl Connection {
         match &mut self.stage {
             Stage::Serving(client) if client.is_with_lane() => {
                 client.standing = Standing::Own(before);
+                self.sync.is_in_sync = false;
                 true
             }
             _ => false,

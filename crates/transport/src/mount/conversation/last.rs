@@ -13,7 +13,7 @@ use tokio::io::AsyncWrite;
 use tokio::time::{Instant, timeout_at};
 
 use super::output::Output;
-use crate::Encoder;
+use crate::compression::Writer;
 use crate::mount::Observer;
 use crate::mount::body::batch;
 use crate::mount::observer::observe;
@@ -28,7 +28,7 @@ pub(super) async fn send_up_to<W: AsyncWrite + Unpin>(
     id: Id,
     subscription: &mut Subscription,
     output: &mut Output<W>,
-    encoder: &dyn Encoder,
+    encoder: &mut Writer,
     observer: &dyn Observer,
 ) -> io::Result<Option<Reason>> {
     let until = Instant::now() + ECHO;

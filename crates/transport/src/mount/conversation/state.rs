@@ -9,6 +9,7 @@ use tokio::io::AsyncWrite;
 
 use super::last::send_up_to;
 use super::output::Output;
+use crate::compression::Writer;
 use crate::mount::body::{batch, opening};
 use crate::mount::observer::observe;
 use crate::mount::pending_message::PendingMessage;
@@ -21,7 +22,7 @@ pub(super) struct Conversation<W> {
     pub(super) on_message: OnMessage,
     pub(super) pending: PendingMessage,
     pub(super) output: Output<W>,
-    encoder: Arc<dyn Encoder>,
+    encoder: Writer,
     observer: Arc<dyn Observer>,
     /// The position in the log of the last message that the client has published.
     published: Id,
@@ -37,9 +38,10 @@ impl<W: AsyncWrite + Unpin> Conversation<W> {
         client: Client,
         encoder: Arc<dyn Encoder>,
     ) -> io::Result<Self> {
-        let Client { subscription, on_message, write_deadline, observer } = client;
+        let mut encoder = client.writer(encoder);
+        let Client { subscription, on_message, write_deadline, observer, .. } = client;
         let mut output = Output { writer, write_deadline };
-        output.write(opening(&*encoder, &subscription)).await?;
+        output.write(opening(&mut encoder, &subscription)).await?;
         let (pending, published) = (PendingMessage::default(), subscription.position());
         Ok(Self { subscription, on_message, pending, output, encoder, observer, published })
     }
@@ -58,7 +60,7 @@ impl<W: AsyncWrite + Unpin> Conversation<W> {
         self.published = handled.published.unwrap_or(self.published);
         match handled.outcome {
             Ok(Some(reply)) => {
-                self.output.write(self.encoder.reply(&reply).unwrap_or_default()).await?;
+                self.output.write(self.encoder.reply(&reply)).await?;
                 Ok(None)
             }
             Ok(None) => Ok(None),
@@ -115,7 +117,7 @@ impl<W: AsyncWrite + Unpin> Conversation<W> {
     /// with a goodbye meanwhile.
     async fn send_own(&mut self) -> io::Result<Option<Reason>> {
         let Self { subscription, output, encoder, observer, published, .. } = self;
-        send_up_to(*published, subscription, output, &**encoder, &**observer).await
+        send_up_to(*published, subscription, output, encoder, &**observer).await
     }
 
     /// Frees the seat of the client, and drops the handler of its message. Returns the writing side.

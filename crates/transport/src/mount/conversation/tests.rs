@@ -28,6 +28,7 @@ pub(super) fn client(hub: &Hub) -> Client {
         on_message: OnMessage::rejected(),
         write_deadline: Duration::from_secs(10),
         observer: Arc::new(()),
+        compressor: None,
     }
 }
 

@@ -22,6 +22,7 @@ use super::*;
 use crate::config::Config;
 use crate::lane::catch_up::Portion;
 use crate::lane::client::Standing;
+use crate::lane::compressed::Sync;
 use crate::lane::pending::{Pending, PendingSet};
 use crate::lane::subscription::Opened;
 use crate::lane::timeout::ECHO;
@@ -77,7 +78,8 @@ impl Lane {
         if own.is_none() {
             client.standing = Standing::WithLane;
         }
-        let opened = Opened { client, first: Bytes::new(), is_answered: false };
+        let sync = Sync::default();
+        let opened = Opened { client, first: Bytes::new(), is_answered: false, sync };
         let next = self.connection.on_subscribed(opened, &self.status);
         self.apply(next)
     }
@@ -220,5 +222,6 @@ const PONG: [u8; 2] = [0x8a, 1];
 fn portion(cursor: Cursor, text: &'static str) -> Portion {
     let has_events = !text.is_empty();
     let bytes = text.into();
-    Portion { cursor, bytes, notifications: 0, has_events, has_more: false, goodbye: None }
+    let sync = Sync::default();
+    Portion { cursor, bytes, sync, notifications: 0, has_events, has_more: false, goodbye: None }
 }

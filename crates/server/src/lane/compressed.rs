@@ -1,0 +1,122 @@
+//! A group whose notifications are compressed: members in sync are sent the chunks of the compressed stream, and the
+//! others plain bytes until a chunk begins with a reset.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use slab::Slab;
+use tidings_core::{Event, Id};
+use tidings_transport::Compression;
+use tidings_transport::compression::gzip::{self, Checksum};
+use tidings_transport::compression::{CompressedStream, Place};
+use tokio::time::Instant;
+
+use super::fan_out::{Deliveries, Encoding};
+use super::peer::Peer;
+
+/// The members of a group as readers of a compressed stream.
+pub(super) struct Compressed {
+    stream: Arc<CompressedStream>,
+    /// The place of the members that are in sync.
+    place: Place,
+    /// When the members were last sent a notification.
+    delivered_at: Instant,
+}
+
+/// What a member of such a group needs besides its position. Stays at its default for other clients.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sync {
+    /// Whether the member was sent each chunk since the last reset.
+    pub(super) is_in_sync: bool,
+    /// What it was sent, if its body is gzip.
+    pub(super) checksum: Checksum,
+}
+
+/// The sends of a pass to the members of one group, from `first` on in the deliveries.
+pub(super) struct Takers {
+    pub(super) group: usize,
+    pub(super) first: usize,
+}
+
+impl Compressed {
+    pub(super) fn new(stream: Arc<CompressedStream>) -> Self {
+        Self { stream, place: Place::default(), delivered_at: Instant::now() }
+    }
+
+    /// Whether the body of each member is gzip.
+    pub(super) fn is_body(&self) -> bool {
+        self.stream.compression() == Compression::Body
+    }
+
+    pub(super) fn delivered_at(&self) -> Instant {
+        self.delivered_at
+    }
+
+    /// Encodes the events of a pass twice, for the takers that are in sync and for the others, and assigns each taker
+    /// its encoding. `plain` is the encoding of the events without compression.
+    pub(super) fn encode(
+        &mut self,
+        events: &[Event],
+        plain: &[u8],
+        position: Id,
+        takers: &Takers,
+        peers: &mut Slab<Peer>,
+        deliveries: &mut Deliveries,
+    ) {
+        self.delivered_at = Instant::now();
+        let Deliveries { encodings, sends, .. } = deliveries;
+        let sends = &mut sends[takers.first..];
+        let in_sync = encodings.len();
+        for (key, encoding) in &mut *sends {
+            *encoding = in_sync + usize::from(!peers[*key].connection.sync.is_in_sync);
+        }
+        let count = sends.iter().filter(|(_, encoding)| *encoding == in_sync).count();
+        let encode = |place: &mut Place, clients| match clients {
+            0 => Bytes::new(),
+            clients => self.stream.encode(events, position, place, clients),
+        };
+        // If no member is in sync now, there is no place to keep.
+        let mut place = if count > 0 { self.place } else { Place::default() };
+        let mut waiting = Place::default();
+        let both = [(&mut place, count), (&mut waiting, sends.len() - count)]
+            .map(|(place, clients)| encode(place, clients));
+        for bytes in both {
+            let notifications = events.len() as u64;
+            encodings.push(Encoding { bytes, group: takers.group, notifications, clients: 0 });
+        }
+        self.place = if place.is_in_sync() { place } else { waiting };
+        let is_body = self.is_body();
+        if is_body || place.is_in_sync() != (count > 0) || waiting.is_in_sync() {
+            for &(key, encoding) in &*sends {
+                let place = if encoding == in_sync { place } else { waiting };
+                let sync = &mut peers[key].connection.sync;
+                sync.is_in_sync = place.is_in_sync();
+                if is_body {
+                    sync.checksum.add(plain);
+                }
+            }
+        }
+    }
+}
+
+impl Sync {
+    /// Encodes the beginning of a gzip body.
+    pub(super) fn begin(&mut self, plain: &[u8]) -> Bytes {
+        self.checksum.add(plain);
+        gzip::begin(plain)
+    }
+
+    /// Encodes bytes of a gzip body that only this member is sent. They are not in the history of the stream, so they
+    /// end the sync. If they are the last ones, the body ends.
+    pub(super) fn encode_alone(&mut self, plain: &[u8], is_last: bool) -> Bytes {
+        self.is_in_sync = false;
+        self.checksum.add(plain);
+        let stored = gzip::stored(plain);
+        if !is_last {
+            return stored;
+        }
+        let mut all = BytesMut::from(stored);
+        all.extend_from_slice(&self.checksum.end());
+        all.freeze()
+    }
+}

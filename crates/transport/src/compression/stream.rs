@@ -1,0 +1,303 @@
+//! The compressed notifications for one encoder and one interest.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use tidings_core::{Entry, Event, Id};
+use tokio::time::Instant;
+
+use super::context::Context;
+use super::gzip;
+use super::registry::{Key, Registry};
+use crate::{Compression, Encoder};
+
+/// The compressed notifications for one encoder and one interest: the newest chunks, and the history of the next one.
+///
+/// The first reader that needs a notification compresses it, and the others share the chunk.
+#[derive(Debug)]
+pub struct CompressedStream {
+    key: Key,
+    encoder: Arc<dyn Encoder>,
+    compression: Compression,
+    registry: Arc<Registry>,
+    state: Mutex<State>,
+}
+
+/// The place of a reader in a stream. It is in sync if it has a place, and otherwise waits for a reset.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The number of the next chunk.
+    next: Option<u64>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// `None` for a stream without recent notifications, and for one that has got no context.
+    context: Option<Context>,
+    chunks: VecDeque<Chunk>,
+    /// The bytes of all chunks.
+    bytes: usize,
+    /// The number of the chunk after the last one.
+    end: u64,
+    /// The number of chunks since the last reset, and its time.
+    since_reset: u32,
+    reset_at: Instant,
+    /// How many notifications clients without sync were sent since the last reset.
+    waited: usize,
+    used_at: Instant,
+    /// The deflated bytes of the last chunk. Kept so that its memory is used again.
+    deflated: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Chunk {
+    entry: Id,
+    bytes: Bytes,
+    /// Whether it begins without a history.
+    is_reset: bool,
+    /// The clients that were sent it.
+    clients: usize,
+}
+
+/// The newest chunks that are kept for slower readers.
+const CHUNKS: usize = 1024;
+const CHUNK_BYTES: usize = 64 << 10;
+
+/// Larger notifications are not compressed, because a lane must not stop for milliseconds.
+const MAX_PLAIN: usize = 64 << 10;
+
+impl Place {
+    /// Returns `true` if the reader was sent each chunk since the last reset.
+    pub fn is_in_sync(self) -> bool {
+        self.next.is_some()
+    }
+}
+
+impl CompressedStream {
+    pub(super) fn new(
+        key: Key,
+        encoder: Arc<dyn Encoder>,
+        compression: Compression,
+        registry: Arc<Registry>,
+    ) -> Self {
+        let now = Instant::now();
+        let state = State {
+            context: None,
+            chunks: VecDeque::new(),
+            bytes: 0,
+            end: 0,
+            since_reset: 0,
+            reset_at: now,
+            waited: 0,
+            used_at: now,
+            deflated: Vec::new(),
+        };
+        Self { key, encoder, compression, registry, state: Mutex::new(state) }
+    }
+
+    /// Returns how the stream is compressed.
+    pub fn compression(&self) -> Compression {
+        self.compression
+    }
+
+    /// Encodes these events for this number of clients, which all are at this place, and moves the place after them.
+    /// `position` is the position of the clients after the events.
+    ///
+    /// For [`Compression::Body`], an event that is not a notification ends the sync, because its bytes are not in the
+    /// history.
+    pub fn encode(
+        &self,
+        events: &[Event],
+        position: Id,
+        place: &mut Place,
+        clients: usize,
+    ) -> Bytes {
+        let mut state = self.lock();
+        if let [event] = events {
+            return self.encode_one(&mut state, event, position, place, clients);
+        }
+        let mut all = BytesMut::new();
+        for event in events {
+            all.extend_from_slice(&self.encode_one(&mut state, event, position, place, clients));
+        }
+        all.freeze()
+    }
+
+    fn encode_one(
+        &self,
+        state: &mut State,
+        event: &Event,
+        position: Id,
+        place: &mut Place,
+        clients: usize,
+    ) -> Bytes {
+        let chunk = match event {
+            Event::Deliver(entry) if self.compresses(entry) => {
+                self.chunk(state, entry, place, clients)
+            }
+            _ => None,
+        };
+        if let Some(chunk) = chunk {
+            return chunk;
+        }
+        let plain = self.encoder.encode(std::slice::from_ref(event), position);
+        match self.compression {
+            // Messages that are not compressed are not added to the history (RFC 7692, section 7.2.3).
+            Compression::Messages { .. } => plain,
+            Compression::Body => {
+                *place = Place::default();
+                gzip::stored(&plain)
+            }
+        }
+    }
+
+    fn compresses(&self, entry: &Entry) -> bool {
+        let notification = entry.notification();
+        notification.size() <= MAX_PLAIN && !self.registry.config.excludes(notification.topic())
+    }
+
+    /// The chunk of this notification. `None` if the clients must be sent it plain.
+    fn chunk(
+        &self,
+        state: &mut State,
+        entry: &Arc<Entry>,
+        place: &mut Place,
+        clients: usize,
+    ) -> Option<Bytes> {
+        if let Some(next) = place.next {
+            if next == state.end {
+                return self.append(state, entry, false, place, clients);
+            }
+            if let Some(chunk) = state.chunk(next)
+                && chunk.entry == entry.id()
+            {
+                place.next = Some(next + 1);
+                chunk.clients += clients;
+                return Some(chunk.bytes.clone());
+            }
+            // The reader was too slow, or another one has read other notifications.
+            place.next = None;
+        }
+        let found = state.chunks.iter().rposition(|chunk| chunk.entry == entry.id());
+        match found {
+            Some(index) if state.chunks[index].is_reset => {
+                place.next = Some(state.first() + index as u64 + 1);
+                let chunk = &mut state.chunks[index];
+                chunk.clients += clients;
+                Some(chunk.bytes.clone())
+            }
+            None if state.is_at_end(entry.id()) && self.is_reset_due(state, clients) => {
+                self.append(state, entry, true, place, clients)
+            }
+            // A reader that is behind the kept chunks waits for nothing but its own catching up.
+            None if !state.is_at_end(entry.id()) => None,
+            _ => {
+                state.waited += clients;
+                None
+            }
+        }
+    }
+
+    /// Whether the next chunk begins with a reset, for clients that are not in sync.
+    fn is_reset_due(&self, state: &State, clients: usize) -> bool {
+        let config = &self.registry.config;
+        state.context.is_none()
+            || state.waited + clients >= state.clients_in_sync()
+            || state.since_reset >= config.reset_after
+            || state.reset_at.elapsed() >= config.reset_interval
+    }
+
+    /// Compresses a notification as the next chunk. `None` if the stream gets no context.
+    fn append(
+        &self,
+        state: &mut State,
+        entry: &Arc<Entry>,
+        resets: bool,
+        place: &mut Place,
+        clients: usize,
+    ) -> Option<Bytes> {
+        let is_reset = resets || state.context.is_none();
+        let window_bits = self.compression.window_bits();
+        if state.context.is_none() {
+            state.context = self.registry.context(window_bits, clients);
+        }
+        state.used_at = Instant::now();
+        let Some(context) = &mut state.context else {
+            *place = Place::default();
+            return None;
+        };
+        if is_reset {
+            context.reset();
+            (state.since_reset, state.waited, state.reset_at) = (0, 0, state.used_at);
+        }
+        state.deflated.clear();
+        context.deflate(&self.encoder.plain(entry), &mut state.deflated);
+        let bytes = self.encoder.compressed(entry, &state.deflated);
+        state.since_reset += 1;
+        state.push(Chunk { entry: entry.id(), bytes: bytes.clone(), is_reset, clients });
+        place.next = Some(state.end);
+        Some(bytes)
+    }
+
+    /// Gives back the context if the stream has not been used for `idle`. `true` if it did.
+    pub(super) fn release_if_idle(&self, now: Instant, idle: Duration) -> bool {
+        // A stream whose lock is held is not idle.
+        let Ok(mut state) = self.state.try_lock() else { return false };
+        let is_idle = now - state.used_at >= idle;
+        is_idle && state.context.take().is_some()
+    }
+
+    /// The number of clients in sync of a stream that has a context.
+    pub(super) fn readers_of_context(&self) -> Option<usize> {
+        let state = self.state.try_lock().ok()?;
+        state.context.is_some().then(|| state.clients_in_sync())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for CompressedStream {
+    fn drop(&mut self) {
+        self.registry.remove(&self.key);
+    }
+}
+
+impl State {
+    /// The number of the first chunk that is kept.
+    fn first(&self) -> u64 {
+        self.end - self.chunks.len() as u64
+    }
+
+    fn chunk(&mut self, number: u64) -> Option<&mut Chunk> {
+        let index = number.checked_sub(self.first())?;
+        self.chunks.get_mut(usize::try_from(index).ok()?)
+    }
+
+    /// Whether this notification comes after that of the last chunk.
+    fn is_at_end(&self, id: Id) -> bool {
+        self.chunks
+            .back()
+            .is_none_or(|last| last.entry.epoch != id.epoch || last.entry.seq < id.seq)
+    }
+
+    /// How many clients were sent one of the last chunks. The last one may not have been sent to all of them yet.
+    fn clients_in_sync(&self) -> usize {
+        self.chunks.iter().rev().take(2).map(|chunk| chunk.clients).max().unwrap_or(0)
+    }
+
+    fn push(&mut self, chunk: Chunk) {
+        self.bytes += chunk.bytes.len();
+        self.chunks.push_back(chunk);
+        self.end += 1;
+        while (self.chunks.len() > CHUNKS || self.bytes > CHUNK_BYTES)
+            && self.chunks.len() > 1
+            && let Some(first) = self.chunks.pop_front()
+        {
+            self.bytes -= first.bytes.len();
+        }
+    }
+}
