@@ -13,6 +13,7 @@ use tidings_transport::{
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::encoder::{Bare, Enveloped};
+use crate::extension::{self, Agreement, Deflate, Window};
 
 /// The subprotocol with JSON frames that have ids, gaps and heartbeats.
 pub const SUBPROTOCOL: &str = "tidings.v1";
@@ -46,9 +47,17 @@ pub struct WebSocket {
     enveloped: Format,
 }
 
-/// The part of the handshake and the encoder that all clients with the same subprotocol share.
+/// What the server can respond to the clients with the same subprotocol.
 #[derive(Debug)]
 struct Format {
+    plain: Terms,
+    /// One for each of [`Agreement::ALL`].
+    compressed: [Terms; Agreement::ALL.len()],
+}
+
+/// The part of the handshake and the encoder that all clients with the same subprotocol and extension share.
+#[derive(Debug)]
+struct Terms {
     /// The head of the response to an upgrade.
     head: Arc<Response<()>>,
     /// The head of the response to an extended `CONNECT`.
@@ -95,28 +104,60 @@ impl WebSocket {
     pub fn new(config: WebSocketConfig) -> Self {
         let WebSocketConfig { max_message, max_frame } = config;
         Self {
-            bare: Format::new(None, Bare { max_message, max_frame }),
-            enveloped: Format::new(Some(SUBPROTOCOL), Enveloped { max_message, max_frame }),
+            bare: Format::new(None, |deflate| Arc::new(Bare { max_message, max_frame, deflate })),
+            enveloped: Format::new(Some(SUBPROTOCOL), |deflate| {
+                Arc::new(Enveloped { max_message, max_frame, deflate })
+            }),
         }
     }
 }
 
 impl Format {
-    fn new(subprotocol: Option<&'static str>, encoder: impl Encoder) -> Self {
+    fn new(
+        subprotocol: Option<&'static str>,
+        encoder: impl Fn(Option<Deflate>) -> Arc<dyn Encoder>,
+    ) -> Self {
+        let plain = encoder(None);
+        // The clients with the same window are one group, so they share the encoder.
+        let [bits12, bits15] =
+            [Window::Bits12, Window::Bits15].map(|window| encoder(Some(Deflate { window })));
+        Self {
+            plain: Terms::new(subprotocol, None, plain),
+            compressed: Agreement::ALL.map(|agreement| {
+                let encoder = match agreement.deflate().window {
+                    Window::Bits12 => &bits12,
+                    Window::Bits15 => &bits15,
+                };
+                Terms::new(subprotocol, Some(agreement), encoder.clone())
+            }),
+        }
+    }
+
+    fn terms(&self, agreement: Option<Agreement>) -> &Terms {
+        agreement.map_or(&self.plain, |agreement| &self.compressed[agreement as usize])
+    }
+}
+
+impl Terms {
+    fn new(
+        subprotocol: Option<&'static str>,
+        agreement: Option<Agreement>,
+        encoder: Arc<dyn Encoder>,
+    ) -> Self {
         let mut connect_head = Response::new(());
         if let Some(subprotocol) = subprotocol {
             let subprotocol = HeaderValue::from_static(subprotocol);
             connect_head.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
         }
+        if let Some(agreement) = agreement {
+            let extension = HeaderValue::from_static(agreement.response());
+            connect_head.headers_mut().insert(header::SEC_WEBSOCKET_EXTENSIONS, extension);
+        }
         let mut head = connect_head.clone();
         *head.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         head.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
         head.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-        Self {
-            head: Arc::new(head),
-            connect_head: Arc::new(connect_head),
-            encoder: Arc::new(encoder),
-        }
+        Self { head: Arc::new(head), connect_head: Arc::new(connect_head), encoder }
     }
 }
 
@@ -129,7 +170,7 @@ impl Transport for WebSocket {
         lists(request, header::UPGRADE, "websocket") || connects_to(request, "websocket")
     }
 
-    fn accept(&self, request: &Parts, _: &SubscribeRequest) -> Result<Accepted, Rejection> {
+    fn accept(&self, request: &Parts, subscribe: &SubscribeRequest) -> Result<Accepted, Rejection> {
         // Over HTTP/2 there is no key (RFC 8441, section 5).
         let (is_connect, header) = if connects_to(request, "websocket") {
             check_connect(request)?;
@@ -143,11 +184,14 @@ impl Transport for WebSocket {
         // If the server supports none of the offered subprotocols, it continues without one (section 4.2.2).
         let is_offered = lists(request, header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL);
         let format = if is_offered { &self.enveloped } else { &self.bare };
-        let head = if is_connect { &format.connect_head } else { &format.head };
+        let agreement =
+            if subscribe.may_compress { extension::negotiate(&request.headers) } else { None };
+        let terms = format.terms(agreement);
+        let head = if is_connect { &terms.connect_head } else { &terms.head };
         Ok(Accepted {
             head: head.clone(),
             header,
-            encoder: format.encoder.clone(),
+            encoder: terms.encoder.clone(),
             shape: Shape::Upgrade,
         })
     }
@@ -224,79 +268,4 @@ fn bad_handshake(message: &str) -> Rejection {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn accept(changes: &[(&'static str, Option<&str>)]) -> Result<Accepted, Rejection> {
-        let mut request = http::Request::get("/topics/t")
-            .header("host", "hub.example")
-            .header("connection", "keep-alive, Upgrade")
-            .header("upgrade", "WebSocket")
-            .header("sec-websocket-version", "13")
-            .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
-            .body(())
-            .unwrap();
-        for (name, value) in changes {
-            match value {
-                Some(value) => drop(request.headers_mut().insert(*name, value.parse().unwrap())),
-                None => drop(request.headers_mut().remove(*name)),
-            }
-        }
-        let parts = request.into_parts().0;
-        let subscribe = SubscribeRequest::read("t", &parts).unwrap();
-        WebSocket::default().accept(&parts, &subscribe)
-    }
-
-    #[test]
-    fn the_offered_subprotocol_is_chosen_and_unknown_ones_are_ignored() {
-        let protocol = |offer| {
-            let head = accept(&[("sec-websocket-protocol", Some(offer))]).unwrap().head;
-            head.headers().get("sec-websocket-protocol").cloned()
-        };
-        assert_eq!(protocol("mqtt, tidings.v1"), Some(HeaderValue::from_static("tidings.v1")));
-        assert_eq!(protocol("mqtt"), None);
-    }
-
-    #[test]
-    fn an_extended_connect_is_accepted_without_a_key() {
-        let accept = |changes: &[(&'static str, &str)], protocol: &str| {
-            let mut request = http::Request::builder().method("CONNECT").uri("http://hub/topics/t");
-            for (name, value) in changes {
-                request = request.header(*name, *value);
-            }
-            let request = request.version(http::Version::HTTP_2).body(()).unwrap();
-            let mut parts = request.into_parts().0;
-            parts.extensions.insert(tidings_transport::ConnectProtocol::new(protocol));
-            let subscribe = SubscribeRequest::read("t", &parts).unwrap();
-            let transport = WebSocket::default();
-            assert_eq!(transport.claims(&parts), protocol == "websocket");
-            transport.accept(&parts, &subscribe)
-        };
-        let version = ("sec-websocket-version", "13");
-        let accepted = accept(&[version, ("sec-websocket-protocol", SUBPROTOCOL)], "websocket");
-        let response = accepted.unwrap().response(());
-        assert_eq!(response.status(), StatusCode::OK);
-        assert_eq!(response.headers().len(), 1);
-        assert_eq!(response.headers()["sec-websocket-protocol"], SUBPROTOCOL);
-        let code = |changes: &[_], protocol| {
-            let rejection = accept(changes, protocol).unwrap_err();
-            (rejection.status.as_u16(), rejection.code)
-        };
-        assert_eq!(code(&[], "websocket"), (400, "bad_version"));
-        assert_eq!(code(&[version, ("content-length", "1")], "websocket"), (400, "bad_handshake"));
-        assert_eq!(code(&[version], "connect-udp"), (400, "bad_handshake"));
-    }
-
-    #[test]
-    fn each_malformed_handshake_is_rejected_with_its_status() {
-        let rejected = |name, value| {
-            let rejection = accept(&[(name, value)]).unwrap_err();
-            (rejection.status.as_u16(), rejection.code)
-        };
-        assert_eq!(rejected("upgrade", None), (426, "upgrade_required"));
-        assert_eq!(rejected("connection", Some("close")), (426, "upgrade_required"));
-        assert_eq!(rejected("sec-websocket-version", Some("8")), (426, "bad_version"));
-        assert_eq!(rejected("sec-websocket-key", Some("c2hvcnQ=")), (400, "bad_handshake"));
-        assert_eq!(rejected("sec-websocket-key", None), (400, "bad_handshake"));
-    }
-}
+mod tests;

@@ -1,4 +1,4 @@
-//! Decodes the frames of a client (RFC 6455, sections 5 and 7).
+//! Decodes the frames of a client (RFC 6455, sections 5 and 7; RFC 7692, section 6.2).
 //!
 //! The input is borrowed. Between two reads, the decoder holds only the beginning of a header or control frame, and the
 //! message that is not complete.
@@ -8,7 +8,7 @@ use std::io::Cursor;
 use tidings_core::Reason;
 use tidings_transport::{Decoder, Inbound};
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, OpCode};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use crate::frame;
 use crate::message::{Messages, Open, unmask};
@@ -17,6 +17,8 @@ use crate::message::{Messages, Open, unmask};
 #[derive(Debug)]
 pub(crate) struct FrameDecoder {
     max_frame: usize,
+    /// Whether the client may send compressed messages.
+    may_compress: bool,
     /// The beginning of a header or of a control frame: at most 130 bytes.
     partial: Vec<u8>,
     messages: Messages,
@@ -24,9 +26,9 @@ pub(crate) struct FrameDecoder {
 }
 
 impl FrameDecoder {
-    pub(crate) fn new(max_message: usize, max_frame: usize) -> Self {
+    pub(crate) fn new(max_message: usize, max_frame: usize, may_compress: bool) -> Self {
         let messages = Messages::new(max_message);
-        Self { max_frame, partial: Vec::new(), messages, is_over: false }
+        Self { max_frame, may_compress, partial: Vec::new(), messages, is_over: false }
     }
 
     /// Decodes the bytes of one frame, and returns how many there were. `None` if a header or a control frame is not
@@ -44,7 +46,8 @@ impl FrameDecoder {
         let Some((header, length)) = parsed else { return Ok(None) };
         let start = cursor.position() as usize;
         let mask = header.mask.ok_or(Reason::Protocol)?;
-        if header.rsv1 || header.rsv2 || header.rsv3 {
+        let begins_message = matches!(header.opcode, OpCode::Data(Data::Text | Data::Binary));
+        if header.rsv1 && !(self.may_compress && begins_message) || header.rsv2 || header.rsv3 {
             return Err(Reason::Protocol);
         }
         if matches!(header.opcode, OpCode::Control(_)) && (!header.is_final || length > 125) {
@@ -62,7 +65,8 @@ impl FrameDecoder {
                 Ok(Some(start + length))
             }
             OpCode::Data(data) => {
-                self.messages.open(data, Open { is_final: header.is_final, mask, left: length })?;
+                let FrameHeader { is_final, rsv1: is_compressed, .. } = header;
+                self.messages.open(data, Open { is_final, is_compressed, mask, left: length })?;
                 let taken = self.payload(&mut bytes[start..], inbound)?;
                 Ok(Some(start + taken))
             }
@@ -150,6 +154,9 @@ fn close_code(payload: &[u8]) -> Result<Option<u16>, Reason> {
 }
 
 #[cfg(test)]
+mod compressed;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use bytes::Bytes;
@@ -160,7 +167,7 @@ mod tests {
     use tokio_tungstenite::tungstenite::{self, WebSocket};
 
     fn decoder() -> FrameDecoder {
-        FrameDecoder::new(1000, 500)
+        FrameDecoder::new(1000, 500, false)
     }
 
     fn decode_in_cuts(bytes: &[u8], cuts: &[usize]) -> Vec<Inbound> {
@@ -174,7 +181,7 @@ mod tests {
     }
 
     /// A masked frame, as a client sends it.
-    fn client_frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    pub(super) fn client_frame(first: u8, payload: &[u8]) -> Vec<u8> {
         let mut frame = vec![first];
         match payload.len() {
             short @ 0..=125 => frame.push(0x80 | short as u8),

@@ -1,14 +1,17 @@
 //! Encodes events as WebSocket frames.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use tidings_core::{Event, Id};
+use tidings_core::{Entry, Event, Id, Kind};
 use tidings_transport::{
-    Decoder, Encoder, Message, concatenated, gap_json, heartbeat_json, reply_json,
+    Compression, Decoder, ENVELOPE, Encoder, Message, concatenated, gap_json, heartbeat_json,
+    reply_json,
 };
 
 use crate::decoder::FrameDecoder;
+use crate::extension::Deflate;
 use crate::frame;
 
 /// Encodes events for a client without a subprotocol. A notification is its bare payload. Gaps and positions are left
@@ -17,6 +20,8 @@ use crate::frame;
 pub(crate) struct Bare {
     pub(crate) max_message: usize,
     pub(crate) max_frame: usize,
+    /// The extension that was negotiated with the clients.
+    pub(crate) deflate: Option<Deflate>,
 }
 
 /// Encodes events as JSON texts, for a client with the subprotocol `tidings.v1`.
@@ -24,6 +29,8 @@ pub(crate) struct Bare {
 pub(crate) struct Enveloped {
     pub(crate) max_message: usize,
     pub(crate) max_frame: usize,
+    /// The extension that was negotiated with the clients.
+    pub(crate) deflate: Option<Deflate>,
 }
 
 impl Encoder for Bare {
@@ -36,12 +43,25 @@ impl Encoder for Bare {
         })
     }
 
+    fn compression(&self) -> Option<Compression> {
+        self.deflate.map(Deflate::compression)
+    }
+
+    fn plain(&self, entry: &Arc<Entry>) -> Bytes {
+        entry.notification().payload().clone()
+    }
+
+    fn compressed(&self, entry: &Entry, deflated: &[u8]) -> Bytes {
+        frame::compressed(entry.notification().kind(), deflated)
+    }
+
     fn reply(&self, reply: &Message) -> Option<Bytes> {
         Some(frame::message(reply.kind, &reply.payload))
     }
 
     fn decoder(&self) -> Option<Box<dyn Decoder>> {
-        Some(Box::new(FrameDecoder::new(self.max_message, self.max_frame)))
+        let may_compress = self.deflate.is_some();
+        Some(Box::new(FrameDecoder::new(self.max_message, self.max_frame, may_compress)))
     }
 }
 
@@ -71,11 +91,24 @@ impl Encoder for Enveloped {
         })
     }
 
+    fn compression(&self) -> Option<Compression> {
+        self.deflate.map(Deflate::compression)
+    }
+
+    fn plain(&self, entry: &Arc<Entry>) -> Bytes {
+        entry.encoded(&ENVELOPE)
+    }
+
+    fn compressed(&self, _: &Entry, deflated: &[u8]) -> Bytes {
+        frame::compressed(Kind::Text, deflated)
+    }
+
     fn reply(&self, reply: &Message) -> Option<Bytes> {
         Some(frame::text(reply_json(reply).as_bytes()))
     }
 
     fn decoder(&self) -> Option<Box<dyn Decoder>> {
-        Some(Box::new(FrameDecoder::new(self.max_message, self.max_frame)))
+        let may_compress = self.deflate.is_some();
+        Some(Box::new(FrameDecoder::new(self.max_message, self.max_frame, may_compress)))
     }
 }

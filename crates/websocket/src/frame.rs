@@ -16,12 +16,26 @@ pub(crate) static BARE: Format = Format::new("websocket", |entry| {
 pub(crate) static ENVELOPED: Format =
     Format::new("websocket tidings.v1", |entry| text(&entry.encoded(&ENVELOPE)));
 
+/// The end of a sync flush, which a message does not have (RFC 7692, section 7.2.1).
+const FLUSH: &[u8] = &[0, 0, 0xff, 0xff];
+
 pub(crate) fn message(kind: Kind, payload: &[u8]) -> Bytes {
-    let opcode = match kind {
+    frame(opcode(kind), payload)
+}
+
+/// A compressed message (RFC 7692, section 7.2.1). `deflated` ends with a sync flush, or is empty if the message is.
+pub(crate) fn compressed(kind: Kind, deflated: &[u8]) -> Bytes {
+    // An empty message is one empty block (section 7.2.3.6).
+    let payload = deflated.strip_suffix(FLUSH).unwrap_or(&[0]);
+    let header = FrameHeader { opcode: opcode(kind), rsv1: true, ..FrameHeader::default() };
+    with_header(&header, payload)
+}
+
+fn opcode(kind: Kind) -> OpCode {
+    OpCode::Data(match kind {
         Kind::Text => Data::Text,
         Kind::Binary => Data::Binary,
-    };
-    frame(OpCode::Data(opcode), payload)
+    })
 }
 
 pub(crate) fn text(payload: &[u8]) -> Bytes {
@@ -51,7 +65,10 @@ pub(crate) fn close_echo(code: Option<u16>) -> Bytes {
 }
 
 fn frame(opcode: OpCode, payload: &[u8]) -> Bytes {
-    let header = FrameHeader { opcode, ..FrameHeader::default() };
+    with_header(&FrameHeader { opcode, ..FrameHeader::default() }, payload)
+}
+
+fn with_header(header: &FrameHeader, payload: &[u8]) -> Bytes {
     let length = payload.len() as u64;
     let mut frame = BytesMut::with_capacity(header.len(length) + payload.len()).writer();
     // Writing to a `BytesMut` does not fail.

@@ -1,10 +1,12 @@
-//! The WebSocket transport of tidings (RFC 6455).
+//! The WebSocket transport of tidings (RFC 6455), with compression (RFC 7692).
 //!
 //! ```text
-//! accept   the opening handshake: `tidings.v1`, or bare payloads
-//! encoder  events ─► frames
-//! decoder  a client's frames ─► messages, pings and the close
-//! message  the payloads of data frames ─► whole messages
+//! accept     the opening handshake: `tidings.v1`, or bare payloads
+//! extension  the negotiation of `permessage-deflate` in it
+//! encoder    events ─► frames
+//! decoder    a client's frames ─► messages, pings and the close
+//! message    the payloads of data frames ─► whole messages
+//! inflate    a compressed message ─► its payload
 //! ```
 //!
 //! Without a subprotocol, each notification is one frame with the bare payload, as `new WebSocket(url).onmessage`
@@ -18,7 +20,9 @@ mod accept;
 mod client;
 mod decoder;
 mod encoder;
+mod extension;
 mod frame;
+mod inflate;
 mod message;
 
 pub use accept::{SUBPROTOCOL, WebSocket, WebSocketConfig};
