@@ -21,6 +21,8 @@ mod context;
 pub mod gzip;
 mod registry;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use config::CompressionConfig;

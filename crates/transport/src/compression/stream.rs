@@ -168,7 +168,7 @@ impl CompressedStream {
     ) -> Option<Bytes> {
         if let Some(next) = place.next {
             if next == state.end {
-                return self.append(state, entry, false, place, clients);
+                return self.append(state, entry, place, clients);
             }
             if let Some(chunk) = state.chunk(next)
                 && chunk.entry == entry.id()
@@ -181,32 +181,30 @@ impl CompressedStream {
             place.next = None;
         }
         let found = state.chunks.iter().rposition(|chunk| chunk.entry == entry.id());
-        match found {
-            Some(index) if state.chunks[index].is_reset => {
-                place.next = Some(state.first() + index as u64 + 1);
-                let chunk = &mut state.chunks[index];
-                chunk.clients += clients;
-                Some(chunk.bytes.clone())
-            }
-            None if state.is_at_end(entry.id()) && self.is_reset_due(state, clients) => {
-                self.append(state, entry, true, place, clients)
-            }
-            // A reader that is behind the kept chunks waits for nothing but its own catching up.
-            None if !state.is_at_end(entry.id()) => None,
-            _ => {
-                state.waited += clients;
-                None
-            }
+        if let Some(index) = found
+            && state.chunks[index].is_reset
+        {
+            place.next = Some(state.first() + index as u64 + 1);
+            let chunk = &mut state.chunks[index];
+            chunk.clients += clients;
+            return Some(chunk.bytes.clone());
         }
+        let is_at_end = state.is_at_end(entry.id());
+        // A reader of older notifications waits for nothing but its own catching up.
+        if is_at_end || found.is_some() {
+            state.waited += clients;
+        }
+        let begins = is_at_end && (state.context.is_none() || self.is_reset_due(state));
+        if begins { self.append(state, entry, place, clients) } else { None }
     }
 
-    /// Whether the next chunk begins with a reset, for clients that are not in sync.
-    fn is_reset_due(&self, state: &State, clients: usize) -> bool {
+    /// Whether the next chunk begins with a reset, for clients that wait for one.
+    fn is_reset_due(&self, state: &State) -> bool {
         let config = &self.registry.config;
-        state.context.is_none()
-            || state.waited + clients >= state.clients_in_sync()
-            || state.since_reset >= config.reset_after
-            || state.reset_at.elapsed() >= config.reset_interval
+        state.waited > 0
+            && (state.waited >= state.clients_in_sync()
+                || state.since_reset >= config.reset_after
+                || state.reset_at.elapsed() >= config.reset_interval)
     }
 
     /// Compresses a notification as the next chunk. `None` if the stream gets no context.
@@ -214,11 +212,10 @@ impl CompressedStream {
         &self,
         state: &mut State,
         entry: &Arc<Entry>,
-        resets: bool,
         place: &mut Place,
         clients: usize,
     ) -> Option<Bytes> {
-        let is_reset = resets || state.context.is_none();
+        let is_reset = state.context.is_none() || self.is_reset_due(state);
         let window_bits = self.compression.window_bits();
         if state.context.is_none() {
             state.context = self.registry.context(window_bits, clients);
