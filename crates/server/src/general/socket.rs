@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use tidings_transport::mount::{Observer, WriteDeadline};
@@ -168,10 +169,16 @@ impl AsyncWrite for Socket {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let Self { io, tls, .. } = &mut *self;
-        match tls {
-            None => Pin::new(io).poll_write(context, bytes),
-            Some(tls) => tls.poll_write(Pin::new(io), context, bytes),
+        let written = ready!(match tls {
+            None => Pin::new(&mut *io).poll_write(context, bytes),
+            Some(tls) => tls.poll_write(Pin::new(&mut *io), context, bytes),
+        });
+        if matches!(&written, Err(error) if error.kind() == io::ErrorKind::TimedOut) {
+            // Otherwise the system would keep the unsent bytes, and send them for as long as the peer reads some of them
+            // now and then. An error means that the connection is gone.
+            let _ = io.get_ref().as_socket().set_linger(Some(Duration::ZERO));
         }
+        Poll::Ready(written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -3,6 +3,7 @@
 
 use std::net::Shutdown;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::FutureExt;
@@ -81,6 +82,9 @@ impl Lane {
                     if !self.peers[key].connection.was_sent_goodbye() {
                         self.metrics.cut_off();
                     }
+                    // Otherwise the system would keep the unsent bytes, and send them for as long as the peer reads
+                    // some of them now and then. An error means that the connection is gone.
+                    let _ = self.peers[key].socket.set_linger(Some(Duration::ZERO));
                     Next::Remove
                 }
                 Next::HandOver(input) => return self.hand_over(key, input),

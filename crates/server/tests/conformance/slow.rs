@@ -99,7 +99,8 @@ fn a_stalled_reader_is_disconnected_by_the_write_deadline() {
         .await;
         assert!(hub.hub.pool().is_empty());
         let read = stalled.rest().await;
-        assert!(read.len() < LARGE, "it has received everything, {} bytes", read.len());
+        // The unsent bytes are dropped with the connection.
+        assert!(read.len() < LARGE / 8, "it has received {} bytes", read.len());
         eventually("it is counted", async || hub.metric(TOO_SLOW).await == 1).await;
         hub.stop().await;
     });
