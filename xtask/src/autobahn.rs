@@ -19,6 +19,25 @@ use crate::runner::Outcome;
 /// The version is pinned, because another one may have other cases.
 const KOSOKU: &str = "kosoku==0.1.0";
 
+/// Starts kosoku. It passes plain messages to a case as `str`, and the cases of compression expect `bytes`, as they would
+/// be in Python 2. A server may send plain messages with the extension.
+const LAUNCHER: &str = r#"
+from kosoku import cases
+from kosoku._cli import main
+
+def with_bytes(original):
+    def on_message(self, message, binary):
+        if isinstance(message, str):
+            message = message.encode("latin-1" if binary else "utf-8")
+        return original(self, message, binary)
+    return on_message
+
+for name, case in cases.CASES.items():
+    if name.startswith(("12.", "13.")):
+        case.onMessage = with_bytes(case.onMessage)
+main()
+"#;
+
 const EXPECTED: &str = "xtask/autobahn.txt";
 
 /// The two paths of a WebSocket in a server, and the arguments of the example for each.
@@ -31,11 +50,11 @@ const WAYS: [(&str, &[&str]); 2] = [("lanes", &[]), ("general-path", &["general-
 pub(crate) fn check() -> Result<Outcome> {
     let expected = fs::read_to_string(cargo::root().join(EXPECTED)).context(EXPECTED)?;
     cargo::run(&mut cargo::command("build --workspace --all-features --example echo"))?;
-    let kosoku = install()?;
+    let python = install()?;
     let mut differences = Vec::new();
     for (way, args) in WAYS {
         let reports = folder()?.join(way);
-        let differing = differences_of(&expected, &run(&kosoku, args, &reports)?)?;
+        let differing = differences_of(&expected, &run(&python, args, &reports)?)?;
         println!("    {way}: {}", reports.join("index.html").display());
         differences.extend(differing.into_iter().map(|difference| format!("{way}: {difference}")));
     }
@@ -44,7 +63,7 @@ pub(crate) fn check() -> Result<Outcome> {
 }
 
 /// Starts the example with these arguments, runs all cases against it, and reads the report.
-fn run(kosoku: &Path, args: &[&str], reports: &Path) -> Result<String> {
+fn run(python: &Path, args: &[&str], reports: &Path) -> Result<String> {
     if reports.exists() {
         fs::remove_dir_all(reports)?;
     }
@@ -56,8 +75,8 @@ fn run(kosoku: &Path, args: &[&str], reports: &Path) -> Result<String> {
     let address =
         address.with_context(|| format!("expected an address, and echo wrote {line:?}"))?;
 
-    let mut suite = Command::new(kosoku);
-    suite.args(["--mode", "fuzzingclient", "--outdir"]).arg(reports);
+    let mut suite = Command::new(python);
+    suite.args(["-c", LAUNCHER, "--mode", "fuzzingclient", "--outdir"]).arg(reports);
     suite.arg(format!("ws://{address}/topics/echo"));
     // kosoku exits with a failure if any case fails, including those for extensions that the server does not have. So
     // its report is compared instead.
@@ -77,7 +96,7 @@ impl Drop for Running {
     }
 }
 
-/// Installs kosoku in a virtual environment in the target folder.
+/// Installs kosoku in a virtual environment in the target folder, and returns its Python.
 fn install() -> Result<PathBuf> {
     let venv = folder()?.join("venv");
     let pip = venv.join("bin/pip");
@@ -88,7 +107,7 @@ fn install() -> Result<PathBuf> {
         let args = ["install", "--quiet", "--only-binary=:all:", KOSOKU];
         cargo::output(Command::new(&pip).args(args)).context("cannot install kosoku from PyPI")?;
     }
-    Ok(venv.join("bin/kosoku"))
+    Ok(venv.join("bin/python"))
 }
 
 /// The folder for the environment and the reports, in the target folder.

@@ -69,9 +69,10 @@ struct Terms {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct WebSocketConfig {
-    /// The largest message from a client, in bytes. All frames of the message count. Default 1 MiB.
+    /// The largest message from a client, in bytes. All frames of the message count. If it is compressed, its bytes
+    /// after decompression count. Default 1 MiB.
     pub max_message: usize,
-    /// The largest payload of one frame from a client, in bytes. Default 1 MiB.
+    /// The largest payload of one frame from a client, in bytes, compressed or not. Default 1 MiB.
     pub max_frame: usize,
 }
 
