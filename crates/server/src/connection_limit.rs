@@ -1,5 +1,6 @@
 //! The limit of open connections, for lanes and the general path.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::metrics::gauge::Gauge;
@@ -7,15 +8,19 @@ use prometheus_client::metrics::gauge::Gauge;
 /// Counts the open connections of a server and limits them. Cloning is cheap, and all clones share the count.
 #[derive(Clone, Debug)]
 pub(crate) struct ConnectionLimit {
-    open: Gauge,
-    limit: usize,
-    surplus: Gauge,
+    usual: Arc<Places>,
+    surplus: Arc<Places>,
 }
 
 /// The permission to keep one connection open. Dropping it allows another connection.
 #[derive(Debug)]
-pub(crate) struct ConnectionPermit {
-    counted_by: Gauge,
+pub(crate) struct ConnectionPermit(Arc<Places>);
+
+/// The places for connections within the limit, or over it.
+#[derive(Debug)]
+struct Places {
+    taken: Gauge,
+    limit: usize,
     is_surplus: bool,
 }
 
@@ -28,38 +33,40 @@ const SURPLUS_IDLE: Duration = Duration::from_secs(5);
 impl ConnectionLimit {
     /// `open` counts the connections.
     pub(crate) fn new(open: Gauge, limit: usize) -> Self {
-        Self { open, limit, surplus: Gauge::default() }
+        let usual = Places { taken: open, limit, is_surplus: false };
+        let surplus = Places { taken: Gauge::default(), limit: MAX_SURPLUS, is_surplus: true };
+        Self { usual: Arc::new(usual), surplus: Arc::new(surplus) }
     }
 
     /// Admits one more connection, over the limit with a [surplus](ConnectionPermit::is_surplus) permit. `None` if
     /// there are already too many surplus connections.
     pub(crate) fn admit(&self) -> Option<ConnectionPermit> {
-        take(&self.open, self.limit, false).or_else(|| take(&self.surplus, MAX_SURPLUS, true))
+        take(&self.usual).or_else(|| take(&self.surplus))
     }
 }
 
-fn take(gauge: &Gauge, limit: usize, is_surplus: bool) -> Option<ConnectionPermit> {
-    let before = gauge.inc();
-    let permit = ConnectionPermit { counted_by: gauge.clone(), is_surplus };
-    let has_room = usize::try_from(before).is_ok_and(|before| before < limit);
+fn take(places: &Arc<Places>) -> Option<ConnectionPermit> {
+    let before = places.taken.inc();
+    let permit = ConnectionPermit(places.clone());
+    let has_room = usize::try_from(before).is_ok_and(|before| before < places.limit);
     has_room.then_some(permit)
 }
 
 impl ConnectionPermit {
     /// Whether the connection is over the limit, so that its only response is `503`.
     pub(crate) fn is_surplus(&self) -> bool {
-        self.is_surplus
+        self.0.is_surplus
     }
 
     /// How long the connection may idle before its first request. `usual` is the time for connections within the limit.
     pub(crate) fn idle_timeout(&self, usual: Duration) -> Duration {
-        if self.is_surplus { usual.min(SURPLUS_IDLE) } else { usual }
+        if self.is_surplus() { usual.min(SURPLUS_IDLE) } else { usual }
     }
 }
 
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        self.counted_by.dec();
+        self.0.taken.dec();
     }
 }
 
@@ -74,10 +81,10 @@ mod tests {
         let surplus: Vec<_> = (0..MAX_SURPLUS).map(|_| limit.admit().unwrap()).collect();
         assert!(!one.is_surplus() && surplus.iter().all(ConnectionPermit::is_surplus));
         assert!(limit.admit().is_none());
-        assert_eq!(limit.open.get(), 1, "connections over the limit are counted separately");
+        assert_eq!(limit.usual.taken.get(), 1, "connections over the limit are counted separately");
         drop(one);
         assert!(!limit.admit().unwrap().is_surplus());
         drop(surplus);
-        assert_eq!((limit.open.get(), limit.surplus.get()), (0, 0));
+        assert_eq!((limit.usual.taken.get(), limit.surplus.taken.get()), (0, 0));
     }
 }

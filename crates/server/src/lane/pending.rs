@@ -25,11 +25,16 @@ pub(super) struct PendingSet {
     has_new: bool,
 }
 
-/// A handle to one of the futures, which its connection keeps. Dropping it drops the future.
+/// A handle to one of the futures, which its connection keeps. Dropping it drops the future. Boxed, because most
+/// connections have none and keep room for two.
 #[derive(Debug)]
-pub(super) struct Pending {
+pub(super) struct Pending(Box<Started>);
+
+/// A future that was added, and when.
+#[derive(Debug)]
+struct Started {
     abort: AbortHandle,
-    since: Instant,
+    at: Instant,
 }
 
 /// The outcome of a future.
@@ -53,7 +58,7 @@ impl PendingSet {
         let future: LocalBoxFuture<'static, _> = Box::pin(async move { (key, future.await) });
         self.running.push(Abortable::new(future, registration));
         self.has_new = true;
-        Pending { abort, since: Instant::now() }
+        Pending(Box::new(Started { abort, at: Instant::now() }))
     }
 
     pub(super) fn has_new(&self) -> bool {
@@ -79,12 +84,12 @@ impl PendingSet {
 
 impl Pending {
     pub(super) fn age(&self) -> Duration {
-        self.since.elapsed()
+        self.0.at.elapsed()
     }
 }
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        self.abort.abort();
+        self.0.abort.abort();
     }
 }
