@@ -3,7 +3,7 @@
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -99,18 +99,17 @@ where
 /// });
 /// ```
 #[derive(Clone)]
-pub struct OnMessage(Policy);
+pub struct OnMessage(Option<Arc<Policy>>);
 
-#[derive(Clone)]
+/// What is done with messages that are not rejected.
 enum Policy {
-    Rejected,
+    /// They are published to the only topic that the client subscribes to.
+    PublishedBack,
     Published(Topic),
-    Custom(Arc<Custom>),
-}
-
-struct Custom {
-    time_limit: Duration,
-    handler: Arc<dyn DynHandle>,
+    Custom {
+        time_limit: Duration,
+        handler: Arc<dyn DynHandle>,
+    },
 }
 
 trait DynHandle: Send + Sync {
@@ -172,8 +171,8 @@ where
 impl OnMessage {
     /// Creates an `OnMessage` that calls this handler for each message.
     pub fn new(handler: impl HandleMessage) -> Self {
-        let custom = Custom { time_limit: TIME_LIMIT, handler: Arc::new(handler) };
-        Self(Policy::Custom(Arc::new(custom)))
+        let handler = Arc::new(handler);
+        Self(Some(Arc::new(Policy::Custom { time_limit: TIME_LIMIT, handler })))
     }
 
     /// Creates an `OnMessage` that calls this function for each message. The function must not block. It has the same
@@ -189,45 +188,59 @@ impl OnMessage {
 
     /// Creates an `OnMessage` that publishes each message to this topic for the client. There are no replies.
     pub fn published_to(topic: Topic) -> Self {
-        Self(Policy::Published(topic))
+        Self(Some(Arc::new(Policy::Published(topic))))
+    }
+
+    /// Returns an `OnMessage` that publishes each message to the topic that the client subscribes to. If the client does
+    /// not subscribe to exactly one topic, its messages are rejected.
+    ///
+    /// All clients share it. If each kept its topic, a quiet client would cost an allocation.
+    pub(crate) fn published_back() -> Self {
+        static SHARED: LazyLock<Arc<Policy>> = LazyLock::new(|| Arc::new(Policy::PublishedBack));
+        Self(Some(SHARED.clone()))
     }
 
     /// Creates an `OnMessage` that disconnects a client with [`Reason::NotAllowed`] if it sends a message.
     pub fn rejected() -> Self {
-        Self(Policy::Rejected)
+        Self(None)
     }
 
     /// Changes how long the handler may take for one message. After that, the client is disconnected with
     /// [`Reason::Internal`]. Default 30 s. Without a handler, as with [`published_to`](Self::published_to), it has no
     /// effect.
     pub fn time_limit(self, time_limit: Duration) -> Self {
-        Self(match self.0 {
-            Policy::Custom(custom) => {
-                Policy::Custom(Arc::new(Custom { time_limit, handler: custom.handler.clone() }))
+        match self.0.as_deref() {
+            Some(Policy::Custom { handler, .. }) => {
+                let handler = handler.clone();
+                Self(Some(Arc::new(Policy::Custom { time_limit, handler })))
             }
-            policy => policy,
-        })
+            None | Some(Policy::PublishedBack | Policy::Published(_)) => self,
+        }
     }
 
     /// Returns `true` if there is a handler, because only a handler can reply.
     pub fn may_reply(&self) -> bool {
-        matches!(self.0, Policy::Custom(_))
+        matches!(self.0.as_deref(), Some(Policy::Custom { .. }))
     }
 
     /// Returns a future that handles a message of the client in this seat, which subscribes to these filters.
     pub fn handle(&self, hub: &Hub, seat: &Seat, filters: &Filters, message: Message) -> Handling {
         let rejected =
             |reason| State::Done(Some(Handled { published: None, outcome: Err(reason) }));
-        Handling(match &self.0 {
-            Policy::Rejected => rejected(Reason::NotAllowed),
-            Policy::Published(topic) => match message.publish(hub, seat.id(), topic.clone()) {
-                Ok(publishing) => State::Publishing(publishing),
-                Err(reason) => rejected(reason),
+        let published = |message: Message, topic| match message.publish(hub, seat.id(), topic) {
+            Ok(publishing) => State::Publishing(publishing),
+            Err(reason) => rejected(reason),
+        };
+        Handling(match self.0.as_deref() {
+            None => rejected(Reason::NotAllowed),
+            Some(Policy::PublishedBack) => match filters.as_topic() {
+                Some(topic) => published(message, topic),
+                None => rejected(Reason::NotAllowed),
             },
-            Policy::Custom(custom) => {
+            Some(Policy::Published(topic)) => published(message, topic.clone()),
+            Some(Policy::Custom { time_limit, handler }) => {
                 let sender = MessageSender::new(hub.clone(), seat.info(), filters.clone());
-                let handler = custom.handler.clone();
-                State::Custom(handler.handle(sender, message, custom.time_limit))
+                State::Custom(handler.clone().handle(sender, message, *time_limit))
             }
         })
     }
@@ -235,10 +248,13 @@ impl OnMessage {
 
 impl fmt::Debug for OnMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Policy::Rejected => f.write_str("OnMessage(rejected)"),
-            Policy::Published(topic) => write!(f, "OnMessage(published to {topic})"),
-            Policy::Custom(custom) => write!(f, "OnMessage(custom, {:?})", custom.time_limit),
+        match self.0.as_deref() {
+            None => f.write_str("OnMessage(rejected)"),
+            Some(Policy::PublishedBack) => f.write_str("OnMessage(published back)"),
+            Some(Policy::Published(topic)) => write!(f, "OnMessage(published to {topic})"),
+            Some(Policy::Custom { time_limit, .. }) => {
+                write!(f, "OnMessage(custom, {time_limit:?})")
+            }
         }
     }
 }

@@ -60,9 +60,9 @@ impl Mount {
         }
         let on_message = match (accepted.shape, &settings.on_message) {
             (Shape::Upgrade, Some(on_message)) => on_message.clone(),
-            (Shape::Upgrade, None) => match self.publishes_to(request, &subscribe).await? {
-                Some(topic) => OnMessage::published_to(topic),
-                None => OnMessage::rejected(),
+            (Shape::Upgrade, None) => match self.may_publish_back(request, &subscribe).await? {
+                true => OnMessage::published_back(),
+                false => OnMessage::rejected(),
             },
             // The client of a stream or a poll cannot send messages.
             (Shape::Stream | Shape::Answer { .. }, _) => OnMessage::rejected(),
@@ -180,19 +180,19 @@ impl Mount {
         (accepted, client)
     }
 
-    /// The topic to which the client's messages are published. `None` if its filters do not name a single topic, or it
-    /// may not publish to that topic. Fails with the rejection to send if the authorizer fails with a server error.
-    async fn publishes_to(
+    /// Whether the client's messages are published. `false` if its filters do not name a single topic, or it may not
+    /// publish to that topic. Fails with the rejection to send if the authorizer fails with a server error.
+    async fn may_publish_back(
         &self,
         request: &Parts,
         subscribe: &SubscribeRequest,
-    ) -> Result<Option<Topic>, Rejection> {
-        let Some(topic) = subscribe.filters.as_topic() else { return Ok(None) };
+    ) -> Result<bool, Rejection> {
+        let Some(topic) = subscribe.filters.as_topic() else { return Ok(false) };
         match self.0.authorizer.authorize(request, Action::Publish(&topic)).await {
-            Ok(_) => Ok(Some(topic)),
+            Ok(_) => Ok(true),
             // The authorizer failed, so it is unknown whether the client may publish.
             Err(rejection) if rejection.status.is_server_error() => Err(rejection),
-            Err(_) => Ok(None),
+            Err(_) => Ok(false),
         }
     }
 }
