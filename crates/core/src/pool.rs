@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::id::random;
+use crate::seat::TransportPool;
 use crate::session::HeldSession;
 use crate::{Filters, Limits, Reason, Seat, SeatId, Session, WakerSet};
 
@@ -87,11 +88,20 @@ struct State {
     total: usize,
     /// The number of counted filters of all clients.
     filters: usize,
-    /// There are few names, so a list is faster than a map.
-    transports: Vec<(&'static str, usize)>,
+    /// One for each transport that has had a client. There are few, so a list is faster than a map.
+    transports: Vec<TransportSeats>,
     /// The sessions of the seats that have one.
     sessions: HashMap<SeatId, Arc<HeldSession>>,
     closed: Option<Reason>,
+}
+
+/// The seats of one transport.
+#[derive(Debug)]
+struct TransportSeats {
+    name: &'static str,
+    taken: usize,
+    /// What its seats share. They keep it alive, because it keeps the pool alive.
+    pool: Weak<TransportPool>,
 }
 
 impl ClientPool {
@@ -123,10 +133,11 @@ impl ClientPool {
     /// Fails if the pool is full or closed, or the client has more than four filters and all clients together would
     /// have more than [`Limits::filters`].
     pub fn join_with(&self, transport: &'static str, filters: &Filters) -> Result<Seat, JoinError> {
-        self.join_counting(transport, filters.count().saturating_sub(UNCOUNTED_FILTERS))
+        let filters = filters.count().saturating_sub(UNCOUNTED_FILTERS);
+        self.join_counting(transport, u32::try_from(filters).unwrap_or(u32::MAX))
     }
 
-    fn join_counting(&self, transport: &'static str, filters: usize) -> Result<Seat, JoinError> {
+    fn join_counting(&self, transport: &'static str, filters: u32) -> Result<Seat, JoinError> {
         let mut state = self.lock();
         if let Some(reason) = state.closed {
             return Err(JoinError::Closed(reason));
@@ -134,24 +145,31 @@ impl ClientPool {
         if state.total >= self.0.limits.total {
             return Err(JoinError::Full { limit: self.0.limits.total });
         }
-        if filters > 0 && state.filters + filters > self.0.limits.filters {
+        let with_these = state.filters + filters as usize;
+        if filters > 0 && with_these > self.0.limits.filters {
             return Err(JoinError::TooManyFilters { limit: self.0.limits.filters });
         }
-        let count = state.count_of(transport);
+        let index = state.index_of(transport);
+        let seats = &mut state.transports[index];
         if let Some(&limit) = self.0.limits.transports.get(transport)
-            && *count >= limit
+            && seats.taken >= limit
         {
             return Err(JoinError::Full { limit });
         }
-        *count += 1;
+        seats.taken += 1;
+        let shared = seats.pool.upgrade().unwrap_or_else(|| {
+            let shared = Arc::new(TransportPool { clients: self.clone(), transport, index });
+            seats.pool = Arc::downgrade(&shared);
+            shared
+        });
         state.total += 1;
-        state.filters += filters;
+        state.filters = with_these;
         state.last_id += 1;
         if state.total == 1 {
             self.announce(&state);
         }
         let id = SeatId::from_number(state.last_id);
-        Ok(Seat::new(id, transport, filters, self.clone()))
+        Ok(Seat::new(id, shared, filters))
     }
 
     /// Keeps the session of a seat, in place of any earlier one.
@@ -162,18 +180,12 @@ impl ClientPool {
         self.0.session_changes.send_replace(());
     }
 
-    /// Frees a seat.
-    pub(crate) fn leave(
-        &self,
-        id: SeatId,
-        transport: &'static str,
-        filters: usize,
-        has_session: bool,
-    ) {
+    /// Frees a seat of the transport with this index.
+    pub(crate) fn leave(&self, id: SeatId, index: usize, filters: u32, has_session: bool) {
         let mut state = self.lock();
         state.total -= 1;
-        state.filters -= filters;
-        *state.count_of(transport) -= 1;
+        state.filters -= filters as usize;
+        state.transports[index].taken -= 1;
         // Dropped after the lock is released, because the drop of an application's value may call the pool.
         let session = if has_session { state.sessions.remove(&id) } else { None };
         if state.total == 0 {
@@ -197,7 +209,7 @@ impl ClientPool {
 
     /// Returns the number of clients of each transport that has had a client.
     pub fn counts(&self) -> Vec<(&'static str, usize)> {
-        self.lock().transports.clone()
+        self.lock().transports.iter().map(|seats| (seats.name, seats.taken)).collect()
     }
 
     /// Returns the sessions of this type that have not ended, with their seats.
@@ -276,13 +288,13 @@ impl ClientPool {
 }
 
 impl State {
-    fn count_of(&mut self, transport: &'static str) -> &mut usize {
-        let known = self.transports.iter().position(|(name, _)| *name == transport);
-        let index = known.unwrap_or_else(|| {
-            self.transports.push((transport, 0));
+    fn index_of(&mut self, transport: &'static str) -> usize {
+        let known = self.transports.iter().position(|seats| seats.name == transport);
+        known.unwrap_or_else(|| {
+            let (name, taken, pool) = (transport, 0, Weak::new());
+            self.transports.push(TransportSeats { name, taken, pool });
             self.transports.len() - 1
-        });
-        &mut self.transports[index].1
+        })
     }
 }
 

@@ -11,11 +11,19 @@ use crate::{ClientPool, Session};
 #[derive(Debug)]
 pub struct Seat {
     id: SeatId,
-    transport: &'static str,
-    /// The number of filters that count for [`Limits::filters`](crate::Limits::filters).
-    filters: usize,
+    pool: Arc<TransportPool>,
     session: Option<Arc<HeldSession>>,
-    pool: ClientPool,
+    /// The number of filters that count for [`Limits::filters`](crate::Limits::filters).
+    filters: u32,
+}
+
+/// What the seats of one transport share, so that each of them is small.
+#[derive(Debug)]
+pub(crate) struct TransportPool {
+    pub(crate) clients: ClientPool,
+    pub(crate) transport: &'static str,
+    /// The index of the transport in the pool.
+    pub(crate) index: usize,
 }
 
 /// The id of a seat. It is never used again. Pools begin to count at a random number, so that the ids of two hubs on
@@ -33,13 +41,8 @@ pub struct SeatInfo {
 }
 
 impl Seat {
-    pub(crate) fn new(
-        id: SeatId,
-        transport: &'static str,
-        filters: usize,
-        pool: ClientPool,
-    ) -> Self {
-        Self { id, transport, filters, session: None, pool }
+    pub(crate) fn new(id: SeatId, pool: Arc<TransportPool>, filters: u32) -> Self {
+        Self { id, pool, session: None, filters }
     }
 
     /// Returns the id of the seat.
@@ -49,19 +52,19 @@ impl Seat {
 
     /// Returns the name of the transport for which the seat was taken.
     pub fn transport(&self) -> &'static str {
-        self.transport
+        self.pool.transport
     }
 
     /// Returns the id, the transport and the session, without holding the seat.
     pub fn info(&self) -> SeatInfo {
-        SeatInfo { id: self.id, transport: self.transport, session: self.session.clone() }
+        SeatInfo { id: self.id, transport: self.transport(), session: self.session.clone() }
     }
 
     /// Sets the session of the seat, in place of any earlier one.
     pub fn set_session(&mut self, session: Arc<dyn Session>) {
         let held = Arc::new(HeldSession::new(session));
         self.session = Some(held.clone());
-        self.pool.set_session(self.id, held);
+        self.pool.clients.set_session(self.id, held);
     }
 
     /// Returns the session, or `None` if the seat has no session of this type.
@@ -112,6 +115,6 @@ impl SeatId {
 impl Drop for Seat {
     fn drop(&mut self) {
         let has_session = self.session.take().is_some();
-        self.pool.leave(self.id, self.transport, self.filters, has_session);
+        self.pool.clients.leave(self.id, self.pool.index, self.filters, has_session);
     }
 }

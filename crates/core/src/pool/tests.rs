@@ -94,3 +94,26 @@ fn a_closed_pool_accepts_no_clients_and_keeps_its_first_reason() {
     pool.close(Reason::Internal);
     assert_eq!(pool.join("sse").unwrap_err(), JoinError::Closed(Reason::GoingAway));
 }
+
+#[test]
+fn a_seat_is_small_and_keeps_the_pool_alive() {
+    assert_eq!(size_of::<Seat>(), 32, "each client has one");
+    let pool = pool(2, &[]);
+    let state = Arc::downgrade(&pool.0);
+    let seats = ["sse", "websocket"].map(|transport| pool.join(transport).unwrap());
+    drop((pool, seats[0].info()));
+    assert!(state.upgrade().is_some());
+    drop(seats);
+    assert!(state.upgrade().is_none());
+}
+
+#[test]
+fn a_seat_can_be_taken_after_all_of_its_transport_were_freed() {
+    let pool = pool(1, &[("sse", 1)]);
+    for _ in 0..3 {
+        let seat = pool.join("sse").unwrap();
+        assert_eq!((seat.transport(), pool.counts()), ("sse", vec![("sse", 1)]));
+        drop(seat);
+        assert_eq!(pool.counts(), [("sse", 0)]);
+    }
+}
