@@ -14,6 +14,7 @@ use tidings_transport::compression::Compressor;
 use tidings_transport::{Encoder, Message};
 
 use super::client::SpareDecoder;
+use super::compact::Compact;
 use super::compressed::{Compressed, Sync, Takers};
 use super::fan_out::Deliveries;
 use super::peer::Peer;
@@ -49,7 +50,7 @@ pub(super) struct Group {
     /// Compresses the answers to its polls, if they accept that.
     compressor: Option<Compressor>,
     /// The keys of its members.
-    pub(super) members: Vec<usize>,
+    pub(super) members: Vec<Compact>,
     /// The events of the current pass for its members.
     pub(super) pending: Vec<Event>,
     /// Counts the notifications that were delivered to its members.
@@ -59,8 +60,8 @@ pub(super) struct Group {
 /// The group of a client, and the index of the client in its members.
 #[derive(Clone, Copy, Debug)]
 struct Membership {
-    group: usize,
-    place: usize,
+    group: Compact,
+    place: Compact,
 }
 
 /// The groups that have one filter. It is nearly always one group, which is stored without an allocation. One of
@@ -116,8 +117,9 @@ impl Groups {
     ) -> &Group {
         let index = self.find_or_make(encoder, interest, answer, compressor, delivered);
         let members = &mut self.groups[index].members;
-        members.push(client);
-        let membership = Membership { group: index, place: members.len() - 1 };
+        let membership =
+            Membership { group: Compact::index(index), place: Compact::index(members.len()) };
+        members.push(Compact::index(client));
         if self.memberships.len() <= client {
             self.memberships.resize(client + 1, None);
         }
@@ -130,14 +132,15 @@ impl Groups {
         let Some(membership) = self.memberships.get_mut(client).and_then(Option::take) else {
             return;
         };
-        let members = &mut self.groups[membership.group].members;
-        members.swap_remove(membership.place);
+        let (group, place) = (membership.group.to_index(), membership.place.to_index());
+        let members = &mut self.groups[group].members;
+        members.swap_remove(place);
         if members.is_empty() {
-            self.deserted.push(membership.group);
+            self.deserted.push(group);
         }
         // `swap_remove` has moved the last member to this place.
-        if let Some(&moved) = members.get(membership.place) {
-            self.memberships[moved] = Some(membership);
+        if let Some(moved) = members.get(place) {
+            self.memberships[moved.to_index()] = Some(membership);
         }
     }
 
@@ -158,13 +161,13 @@ impl Groups {
 
     pub(super) fn of(&self, client: usize) -> Option<&Group> {
         let membership = self.memberships.get(client).copied().flatten()?;
-        self.groups.get(membership.group)
+        self.groups.get(membership.group.to_index())
     }
 
     /// The decoder that a client may borrow, `None` if it is in no group.
     pub(super) fn decoder(&mut self, client: usize) -> Option<&mut SpareDecoder> {
         let membership = self.memberships.get(client).copied().flatten()?;
-        let group = self.groups.get_mut(membership.group)?;
+        let group = self.groups.get_mut(membership.group.to_index())?;
         if group.decoder.is_none() {
             group.decoder = group.encoder.decoder();
         }
@@ -387,7 +390,7 @@ mod tests {
     ) -> usize {
         let interest = Interest::new(filters.parse().unwrap());
         groups.join(client, encoder, interest, None, None, Counter::default);
-        groups.memberships[client].unwrap().group
+        groups.memberships[client].unwrap().group.to_index()
     }
 
     fn touched(groups: &mut Groups, topic: &str) -> Vec<usize> {
@@ -395,6 +398,11 @@ mod tests {
         groups.offer(&entry(topic), &mut touched);
         touched.sort_unstable();
         touched
+    }
+
+    #[test]
+    fn a_membership_is_small() {
+        assert_eq!(size_of::<Option<Membership>>(), 8, "each client has one");
     }
 
     #[test]
@@ -447,7 +455,8 @@ mod tests {
         }
         for (leaves, left) in [(1, &[0, 3, 2][..]), (3, &[0, 2]), (0, &[2])] {
             groups.leave(leaves);
-            assert_eq!(groups.of(2).unwrap().members, left);
+            let members = &groups.of(2).unwrap().members;
+            assert!(members.iter().map(|member| member.to_index()).eq(left.iter().copied()));
         }
         assert!(groups.of(0).is_none());
     }

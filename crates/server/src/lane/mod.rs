@@ -19,6 +19,7 @@ mod apply;
 mod balancer;
 mod catch_up;
 mod client;
+mod compact;
 mod compressed;
 mod connection;
 mod drain;

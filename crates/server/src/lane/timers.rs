@@ -12,13 +12,15 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::compact::Compact;
+
 /// The timers of a lane, by the keys of its connections.
 pub(super) struct Timers {
     timers: Vec<Option<Timer>>,
     /// The keys of the connections whose timers fire at each moment.
-    moments: BTreeMap<Moment, Vec<usize>>,
+    moments: BTreeMap<Moment, Vec<Compact>>,
     /// The connections of the last moment that were not returned yet.
-    fired: Vec<usize>,
+    fired: Vec<Compact>,
     fired_at: Moment,
     /// The longest time of a first timer, because the timer is soon restarted, often with a shorter time.
     usual: Duration,
@@ -36,9 +38,10 @@ type Moment = u64;
 struct Timer {
     /// When the wait is over.
     due: Moment,
-    /// When the timer fires, which may be earlier. `place` is its index in the list of that moment.
-    fires: Moment,
-    place: usize,
+    /// How many milliseconds earlier the timer fires.
+    early: u32,
+    /// Its index in the list of the moment when it fires.
+    place: Compact,
 }
 
 /// A timer may be late by its time divided by this.
@@ -68,24 +71,23 @@ impl Timers {
     /// Starts the timer of a new connection.
     pub(super) fn start(&mut self, key: usize, patience: Duration) {
         let due = self.due(patience);
-        let fires = due.min(self.due(self.usual));
-        let place = self.enter(key, fires);
         if self.timers.len() <= key {
             self.timers.resize(key + 1, None);
         }
-        self.timers[key] = Some(Timer { due, fires, place });
+        let fires = due.min(self.due(self.usual));
+        self.enter(key, due, fires);
     }
 
     /// Restarts the timer of a connection with this time.
     pub(super) fn restart(&mut self, key: usize, patience: Duration) {
         let due = self.due(patience);
         let Some(timer) = self.timers.get_mut(key).and_then(Option::as_mut) else { return };
-        timer.due = due;
-        if due < timer.fires {
+        if due >= timer.fires() {
+            timer.set_due(due);
+        } else {
             let timer = *timer;
             self.leave(timer);
-            let place = self.enter(key, due);
-            self.timers[key] = Some(Timer { due, fires: due, place });
+            self.enter(key, due, due);
         }
     }
 
@@ -102,13 +104,12 @@ impl Timers {
             let key = std::task::ready!(self.poll_fired(context));
             let Some(timer) = self.timers.get(key).copied().flatten() else { continue };
             // The key may belong to a later connection than the one whose timer fired.
-            if timer.fires != self.fired_at {
+            if timer.fires() != self.fired_at {
                 continue;
             }
             let is_due = timer.due <= self.fired_at;
             let due = if is_due { self.due(again) } else { timer.due };
-            let place = self.enter(key, due);
-            self.timers[key] = Some(Timer { due, fires: due, place });
+            self.enter(key, due, due);
             if is_due {
                 return Poll::Ready(key);
             }
@@ -118,7 +119,7 @@ impl Timers {
     fn poll_fired(&mut self, context: &mut Context<'_>) -> Poll<usize> {
         loop {
             if let Some(key) = self.fired.pop() {
-                return Poll::Ready(key);
+                return Poll::Ready(key.to_index());
             }
             let Some((&moment, _)) = self.moments.first_key_value() else { return Poll::Pending };
             let deadline = self.at(moment);
@@ -132,24 +133,29 @@ impl Timers {
         }
     }
 
-    fn enter(&mut self, key: usize, fires: Moment) -> usize {
+    /// Sets the timer of a connection, which is in no list.
+    fn enter(&mut self, key: usize, due: Moment, fires: Moment) {
         let keys = self.moments.entry(fires).or_default();
-        keys.push(key);
-        keys.len() - 1
+        let place = Compact::index(keys.len());
+        keys.push(Compact::index(key));
+        let mut timer = Timer { due: fires, early: 0, place };
+        timer.set_due(due);
+        self.timers[key] = Some(timer);
     }
 
     /// Removes a timer from the list of its moment. The last one in the list gets its place.
     fn leave(&mut self, timer: Timer) {
         // A timer that has fired is in no list.
-        let Some(keys) = self.moments.get_mut(&timer.fires) else { return };
-        keys.swap_remove(timer.place);
-        if let Some(&moved) = keys.get(timer.place)
-            && let Some(moved) = &mut self.timers[moved]
+        let Some(keys) = self.moments.get_mut(&timer.fires()) else { return };
+        let place = timer.place.to_index();
+        keys.swap_remove(place);
+        if let Some(moved) = keys.get(place)
+            && let Some(moved) = &mut self.timers[moved.to_index()]
         {
             moved.place = timer.place;
         }
         if keys.is_empty() {
-            self.moments.remove(&timer.fires);
+            self.moments.remove(&timer.fires());
         }
     }
 
@@ -166,6 +172,21 @@ impl Timers {
     }
 }
 
+impl Timer {
+    /// When the timer fires.
+    fn fires(&self) -> Moment {
+        self.due - Moment::from(self.early)
+    }
+
+    /// Changes when the wait is over, which is not before the timer fires. It is at most 49 days after that, so a
+    /// longer wait ends early.
+    fn set_due(&mut self, due: Moment) {
+        let fires = self.fires();
+        self.early = u32::try_from(due - fires).unwrap_or(u32::MAX);
+        self.due = fires + Moment::from(self.early);
+    }
+}
+
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
@@ -177,6 +198,20 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_timer_is_small() {
+        assert_eq!(size_of::<Option<Timer>>(), 16, "each connection has one");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_that_is_too_long_ends_after_49_days() {
+        let mut timers = timers();
+        let begun = Instant::now();
+        timers.start(7, Duration::MAX);
+        assert_eq!(due(&mut timers, SECOND).await, 7);
+        assert_eq!(begun.elapsed().as_secs() / 86_400, 49);
+    }
 
     fn timers() -> Timers {
         Timers::new(60 * SECOND)
