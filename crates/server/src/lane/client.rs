@@ -10,6 +10,7 @@ use tidings_transport::mount::{MAX_ANSWER, MAX_ANSWER_ENTRIES};
 use tidings_transport::{Decoder, Inbound, OnMessage, Shape};
 use tokio::time::Instant;
 
+use super::compact::Compact;
 use super::pending::Pending;
 
 /// A decoder that clients of one group borrow, one after the other.
@@ -25,7 +26,8 @@ const ANSWER: Budget = Budget { entries: MAX_ANSWER_ENTRIES, bytes: MAX_ANSWER }
 pub(super) struct Client {
     pub(super) seat: Seat,
     pub(super) standing: Standing,
-    pub(super) shape: Shape,
+    /// How long the client is held, if it is a poll.
+    hold: Option<Compact>,
     /// Whether the client can answer a heartbeat.
     pub(super) can_answer: bool,
     pub(super) pulse: Pulse,
@@ -33,8 +35,6 @@ pub(super) struct Client {
     pub(super) on_message: OnMessage,
     /// The replay from the broker, while it is pending.
     pub(super) fetching: Option<Pending>,
-    /// The decoder of a client that has sent a part of a message. Otherwise it borrows the decoder of its group.
-    decoder: Option<Box<dyn Decoder>>,
     /// `None` until the client sends something, because most clients never do.
     conversation: Option<Box<Conversation>>,
 }
@@ -50,9 +50,11 @@ pub(super) enum Standing {
     Ahead(Cursor),
 }
 
-/// The input of a client that is not handled or not echoed yet.
+/// The input of a client that is not decoded, not handled or not echoed yet.
 #[derive(Default)]
 struct Conversation {
+    /// The decoder of a client that has sent a part of a message. Otherwise it borrows the decoder of its group.
+    decoder: Option<Box<dyn Decoder>>,
     /// The decoded input in its order. What follows a message waits until the message is handled.
     inbound: VecDeque<Inbound>,
     /// The id of the last message of the client that was published.
@@ -78,26 +80,34 @@ impl Client {
         can_answer: bool,
         on_message: OnMessage,
     ) -> Self {
+        let hold = match shape {
+            Shape::Answer { hold } => Some(Compact::time(hold)),
+            Shape::Upgrade | Shape::Stream => None,
+        };
         Self {
             seat,
             standing: Standing::Own(cursor),
-            shape,
+            hold,
             can_answer,
             pulse: Pulse::default(),
             on_message,
             fetching: None,
-            decoder: None,
             conversation: None,
         }
     }
 
     pub(super) fn is_poll(&self) -> bool {
-        matches!(self.shape, Shape::Answer { .. })
+        self.hold.is_some()
+    }
+
+    /// How long the client is held, if it is a poll.
+    pub(super) fn hold(&self) -> Option<Duration> {
+        self.hold.map(Compact::to_time)
     }
 
     /// Whether the client is a poll that is not held.
     pub(super) fn is_immediate_poll(&self) -> bool {
-        self.shape == Shape::Answer { hold: Duration::ZERO }
+        self.hold() == Some(Duration::ZERO)
     }
 
     /// The most that one read of the log may return for the client.
@@ -139,13 +149,14 @@ impl Client {
         if self.is_ending() {
             return;
         }
-        let Some(mut decoder) = self.decoder.take().or_else(|| spare.take()) else { return };
+        let own = self.conversation.as_mut().and_then(|conversation| conversation.decoder.take());
+        let Some(mut decoder) = own.or_else(|| spare.take()) else { return };
         let mut inbound = Vec::new();
         decoder.decode(bytes, &mut inbound);
         if decoder.is_at_rest() {
             *spare = Some(decoder);
         } else {
-            self.decoder = Some(decoder);
+            self.conversation().decoder = Some(decoder);
         }
         if !inbound.is_empty() {
             self.conversation().inbound.extend(inbound);

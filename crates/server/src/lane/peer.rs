@@ -67,3 +67,15 @@ pub(super) fn write(socket: &Socket, bytes: &[u8]) -> Result<usize, Errno> {
     }
     Ok(written)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Most clients of a server are quiet, and each costs this, a timer and a membership in a group. What only some
+    /// connections have should be boxed.
+    #[test]
+    fn a_peer_is_small() {
+        assert!(size_of::<Peer>() <= 216, "{}", size_of::<Peer>());
+    }
+}

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use tidings_transport::Shape;
-
 use super::status::Status;
 
 /// What a connection waits for while its timer runs. When the timer expires, the state of the connection decides what
@@ -38,14 +36,12 @@ pub(super) const REPLAY_PATIENCE: Duration = Duration::from_secs(5);
 const LINGER: Duration = Duration::from_secs(2);
 
 impl Timeout {
-    pub(super) fn duration(self, shape: Option<Shape>, status: &Status) -> Duration {
+    /// How long to wait. `hold` is that of a poll, `None` for any other connection.
+    pub(super) fn duration(self, hold: Option<Duration>, status: &Status) -> Duration {
         match self {
             Self::Request => status.settings.idle_timeout,
             Self::Write => status.settings.write_deadline,
-            Self::Quiet => match shape {
-                Some(Shape::Answer { hold }) => hold,
-                _ => status.hub.heartbeat().interval,
-            },
+            Self::Quiet => hold.unwrap_or_else(|| status.hub.heartbeat().interval),
             Self::Echo => ECHO,
             Self::Replay => REPLAY,
             Self::Linger => LINGER,

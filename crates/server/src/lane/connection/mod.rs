@@ -128,7 +128,7 @@ impl Connection {
     pub(super) fn take_timeout(&mut self, status: &Status) -> Option<Duration> {
         let timeout = self.timeout.take()?;
         let client = self.client();
-        let duration = timeout.duration(client.map(|client| client.shape), status);
+        let duration = timeout.duration(client.and_then(Client::hold), status);
         let expiry = client.and_then(|client| client.seat.expires_at());
         Some(match expiry.filter(|_| timeout == Timeout::Quiet) {
             Some(expiry) => duration.min(expiry.saturating_duration_since(status.now)),
