@@ -7,7 +7,7 @@ use http::request::Parts;
 use http::{HeaderValue, Response, header};
 use tidings_core::Position;
 use tidings_transport::{
-    Accepted, Compression, Encoder, Rejection, Shape, SubscribeRequest, Transport, prefers, query,
+    Accepted, Compression, Encoder, Rejection, Shape, SubscribeRequest, Transport, query,
 };
 
 use crate::encoder::Answer;
@@ -73,8 +73,7 @@ impl Transport for LongPolling {
         // polls.
         let has_position = matches!(subscribe.position, Position::After(_) | Position::Earliest);
         let hold = if has_position { hold } else { Duration::ZERO };
-        let is_gzip = subscribe.may_compress
-            && prefers(&request.headers, &header::ACCEPT_ENCODING, "gzip", "identity");
+        let is_gzip = subscribe.may_gzip(request);
         let encoder = match subscribe.position {
             Position::Snapshot(snapshot) => {
                 let compression = is_gzip.then_some(Compression::Body);

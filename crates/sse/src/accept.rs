@@ -114,9 +114,7 @@ impl Transport for Sse {
     }
 
     fn accept(&self, request: &Parts, subscribe: &SubscribeRequest) -> Result<Accepted, Rejection> {
-        let is_gzip = subscribe.may_compress
-            && prefers(&request.headers, &header::ACCEPT_ENCODING, "gzip", "identity");
-        let variant = if is_gzip { &self.gzip } else { &self.plain };
+        let variant = if subscribe.may_gzip(request) { &self.gzip } else { &self.plain };
         let encoder = match subscribe.filters.as_topic() {
             Some(_) => &variant.of_one_topic,
             None => &variant.of_several,

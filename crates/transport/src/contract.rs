@@ -81,24 +81,12 @@ pub enum Shape {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Compression {
-    /// Each message by itself may be compressed or not, as in permessage-deflate of WebSocket (RFC 7692).
-    Messages {
-        /// The window of the receivers has 2 to the power of this number of bytes: 9 to 15.
-        window_bits: u8,
-    },
+    /// Each message by itself may be compressed or not, as in permessage-deflate of WebSocket (RFC 7692). A receiver
+    /// needs a window of 4 KiB.
+    Messages,
     /// The whole body is one gzip member (RFC 1952). For [`Shape::Answer`], only a long answer is compressed, and then
     /// the server adds `Content-Encoding` to its head.
     Body,
-}
-
-impl Compression {
-    /// Returns the binary logarithm of the window of the receivers in bytes.
-    pub fn window_bits(self) -> u8 {
-        match self {
-            Self::Messages { window_bits } => window_bits,
-            Self::Body => 15,
-        }
-    }
 }
 
 /// Encodes events for one wire format.

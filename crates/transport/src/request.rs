@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue, Uri, header};
 use percent_encoding::percent_decode_str;
 use tidings_core::{Filters, Id, Position};
 
-use crate::Rejection;
+use crate::{Rejection, prefers};
 
 /// A request to subscribe.
 ///
@@ -47,6 +47,12 @@ impl SubscribeRequest {
     /// Fails with a `400` if the position is malformed, or `?compression=` is neither `on` nor `off`.
     pub fn new(filters: Filters, request: &Parts) -> Result<Self, Rejection> {
         Ok(Self { filters, position: position(request)?, may_compress: may_compress(request)? })
+    }
+
+    /// Returns `true` if the body of the response may be gzip: compression is allowed, and the request accepts gzip
+    /// (RFC 9110, section 12.5.3).
+    pub fn may_gzip(&self, request: &Parts) -> bool {
+        self.may_compress && prefers(&request.headers, &header::ACCEPT_ENCODING, "gzip", "identity")
     }
 }
 

@@ -13,7 +13,7 @@ use tidings_transport::{
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::encoder::{Bare, Enveloped};
-use crate::extension::{self, Agreement, Deflate, Window};
+use crate::extension::{self, Agreement};
 
 /// The subprotocol with JSON frames that have ids, gaps and heartbeats.
 pub const SUBPROTOCOL: &str = "tidings.v1";
@@ -105,32 +105,22 @@ impl WebSocket {
     pub fn new(config: WebSocketConfig) -> Self {
         let WebSocketConfig { max_message, max_frame } = config;
         Self {
-            bare: Format::new(None, |deflate| Arc::new(Bare { max_message, max_frame, deflate })),
-            enveloped: Format::new(Some(SUBPROTOCOL), |deflate| {
-                Arc::new(Enveloped { max_message, max_frame, deflate })
+            bare: Format::new(None, |deflates| Arc::new(Bare { max_message, max_frame, deflates })),
+            enveloped: Format::new(Some(SUBPROTOCOL), |deflates| {
+                Arc::new(Enveloped { max_message, max_frame, deflates })
             }),
         }
     }
 }
 
 impl Format {
-    fn new(
-        subprotocol: Option<&'static str>,
-        encoder: impl Fn(Option<Deflate>) -> Arc<dyn Encoder>,
-    ) -> Self {
-        let plain = encoder(None);
-        // The clients with the same window are one group, so they share the encoder.
-        let [bits12, bits15] =
-            [Window::Bits12, Window::Bits15].map(|window| encoder(Some(Deflate { window })));
+    fn new(subprotocol: Option<&'static str>, encoder: impl Fn(bool) -> Arc<dyn Encoder>) -> Self {
+        // The clients with any agreement are one group, so they share the encoder.
+        let (plain, deflating) = (encoder(false), encoder(true));
         Self {
             plain: Terms::new(subprotocol, None, plain),
-            compressed: Agreement::ALL.map(|agreement| {
-                let encoder = match agreement.deflate().window {
-                    Window::Bits12 => &bits12,
-                    Window::Bits15 => &bits15,
-                };
-                Terms::new(subprotocol, Some(agreement), encoder.clone())
-            }),
+            compressed: Agreement::ALL
+                .map(|agreement| Terms::new(subprotocol, Some(agreement), deflating.clone())),
         }
     }
 

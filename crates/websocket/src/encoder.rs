@@ -11,7 +11,6 @@ use tidings_transport::{
 };
 
 use crate::decoder::FrameDecoder;
-use crate::extension::Deflate;
 use crate::frame;
 
 /// Encodes events for a client without a subprotocol. A notification is its bare payload. Gaps and positions are left
@@ -20,8 +19,8 @@ use crate::frame;
 pub(crate) struct Bare {
     pub(crate) max_message: usize,
     pub(crate) max_frame: usize,
-    /// The extension that was negotiated with the clients.
-    pub(crate) deflate: Option<Deflate>,
+    /// Whether permessage-deflate was negotiated with the clients.
+    pub(crate) deflates: bool,
 }
 
 /// Encodes events as JSON texts, for a client with the subprotocol `tidings.v1`.
@@ -29,8 +28,8 @@ pub(crate) struct Bare {
 pub(crate) struct Enveloped {
     pub(crate) max_message: usize,
     pub(crate) max_frame: usize,
-    /// The extension that was negotiated with the clients.
-    pub(crate) deflate: Option<Deflate>,
+    /// Whether permessage-deflate was negotiated with the clients.
+    pub(crate) deflates: bool,
 }
 
 impl Encoder for Bare {
@@ -44,7 +43,7 @@ impl Encoder for Bare {
     }
 
     fn compression(&self) -> Option<Compression> {
-        self.deflate.map(Deflate::compression)
+        self.deflates.then_some(Compression::Messages)
     }
 
     fn plain(&self, entry: &Arc<Entry>) -> Bytes {
@@ -60,8 +59,7 @@ impl Encoder for Bare {
     }
 
     fn decoder(&self) -> Option<Box<dyn Decoder>> {
-        let may_compress = self.deflate.is_some();
-        Some(Box::new(FrameDecoder::new(self.max_message, self.max_frame, may_compress)))
+        Some(Box::new(FrameDecoder::new(self.max_message, self.max_frame, self.deflates)))
     }
 }
 
@@ -92,7 +90,7 @@ impl Encoder for Enveloped {
     }
 
     fn compression(&self) -> Option<Compression> {
-        self.deflate.map(Deflate::compression)
+        self.deflates.then_some(Compression::Messages)
     }
 
     fn plain(&self, entry: &Arc<Entry>) -> Bytes {
@@ -108,7 +106,6 @@ impl Encoder for Enveloped {
     }
 
     fn decoder(&self) -> Option<Box<dyn Decoder>> {
-        let may_compress = self.deflate.is_some();
-        Some(Box::new(FrameDecoder::new(self.max_message, self.max_frame, may_compress)))
+        Some(Box::new(FrameDecoder::new(self.max_message, self.max_frame, self.deflates)))
     }
 }

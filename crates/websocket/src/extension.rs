@@ -2,71 +2,34 @@
 //!
 //! The server compresses a notification once for all clients of a group, with the notifications before it as history. A
 //! client that forgets this history after each message (`server_no_context_takeover`) cannot decode the result, and
-//! neither can a client whose window is smaller than the history. So an offer with one of these demands is declined,
+//! neither can a client whose window is smaller than 12 bits, which is the window of all clients. So an offer with one of these demands is declined,
 //! and the next offer is tried. If there is none, the connection continues without the extension.
 //!
 //! A client must not refer to its own earlier messages (`client_no_context_takeover` in each response), so the server
 //! holds no history of a client.
 
 use http::{HeaderMap, header};
-use tidings_transport::Compression;
-
-/// What the encoder of a client with `permessage-deflate` needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Deflate {
-    pub(crate) window: Window,
-}
-
-/// How far back compressed messages of the server refer. There are two sizes, because each has its own history.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Window {
-    /// 4 KiB, for clients that demand less than 32 KiB.
-    Bits12,
-    /// 32 KiB, the largest window of deflate.
-    Bits15,
-}
-
-impl Deflate {
-    pub(crate) fn compression(self) -> Compression {
-        let window_bits = match self.window {
-            Window::Bits12 => 12,
-            Window::Bits15 => 15,
-        };
-        Compression::Messages { window_bits }
-    }
-}
 
 /// How the server accepts an offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Agreement {
-    /// With 15 bits, because the client demands nothing.
+    /// The client accepts messages with any window.
     Unlimited,
-    /// With 15 bits, because the client demands at most 15. The response must repeat the demand (section 7.1.2.1).
-    Limited15,
-    /// With 12 bits, because the client demands at most 12, 13 or 14.
-    Limited12,
+    /// The client demands a window of at most 12 to 15 bits. The response must have a window that is not larger
+    /// (section 7.1.2.1).
+    Limited,
 }
 
 impl Agreement {
     /// All agreements, in the order of their discriminants.
-    pub(crate) const ALL: [Self; 3] = [Self::Unlimited, Self::Limited15, Self::Limited12];
-
-    pub(crate) fn deflate(self) -> Deflate {
-        let window = match self {
-            Self::Unlimited | Self::Limited15 => Window::Bits15,
-            Self::Limited12 => Window::Bits12,
-        };
-        Deflate { window }
-    }
+    pub(crate) const ALL: [Self; 2] = [Self::Unlimited, Self::Limited];
 
     /// Returns the value of `Sec-WebSocket-Extensions` in the response.
     pub(crate) fn response(self) -> &'static str {
         match self {
             Self::Unlimited => "permessage-deflate; client_no_context_takeover",
-            Self::Limited15 => {
-                "permessage-deflate; client_no_context_takeover; server_max_window_bits=15"
-            }
-            Self::Limited12 => {
+            Self::Limited => {
+                // `tidings_transport::compression` uses this window for all clients.
                 "permessage-deflate; client_no_context_takeover; server_max_window_bits=12"
             }
         }
@@ -110,8 +73,7 @@ fn accept(offer: &[u8]) -> Option<Agreement> {
     }
     match server_window {
         None => Some(Agreement::Unlimited),
-        Some(Some(15)) => Some(Agreement::Limited15),
-        Some(Some(12..)) => Some(Agreement::Limited12),
+        Some(Some(12..)) => Some(Agreement::Limited),
         Some(_) => None,
     }
 }
@@ -155,18 +117,17 @@ mod tests {
 
     #[test]
     fn each_offer_has_its_agreement() {
-        let (unlimited, limited15, limited12) =
-            (Some(Agreement::Unlimited), Some(Agreement::Limited15), Some(Agreement::Limited12));
+        let (unlimited, limited) = (Some(Agreement::Unlimited), Some(Agreement::Limited));
         let table: &[(&str, Option<Agreement>)] = &[
             // Firefox; Chromium, Node.js, ws and Python's websockets; Autobahn.
             ("permessage-deflate", unlimited),
             ("permessage-deflate; client_max_window_bits", unlimited),
             ("permessage-deflate; client_no_context_takeover; client_max_window_bits", unlimited),
             // Windows of the server.
-            ("permessage-deflate; server_max_window_bits=15", limited15),
-            ("permessage-deflate; server_max_window_bits=14", limited12),
-            ("permessage-deflate; server_max_window_bits=13", limited12),
-            ("permessage-deflate; server_max_window_bits=12; client_max_window_bits=12", limited12),
+            ("permessage-deflate; server_max_window_bits=15", limited),
+            ("permessage-deflate; server_max_window_bits=14", limited),
+            ("permessage-deflate; server_max_window_bits=13", limited),
+            ("permessage-deflate; server_max_window_bits=12; client_max_window_bits=12", limited),
             ("permessage-deflate; server_max_window_bits=11", None),
             ("permessage-deflate; server_max_window_bits=8", None),
             ("permessage-deflate; server_no_context_takeover", None),
@@ -176,7 +137,7 @@ mod tests {
             (
                 "permessage-deflate; client_max_window_bits; server_max_window_bits=10, \
                  permessage-deflate; server_max_window_bits=12, permessage-deflate",
-                limited12,
+                limited,
             ),
             ("permessage-deflate, permessage-deflate; server_max_window_bits=12", unlimited),
             ("x-webkit-deflate-frame, permessage-deflate", unlimited),
@@ -189,8 +150,8 @@ mod tests {
             ("", None),
             ("x-webkit-deflate-frame", None),
             // Spaces and quoted values.
-            ("permessage-deflate;server_max_window_bits=12", limited12),
-            ("\tpermessage-deflate ; server_max_window_bits = \"12\" ", limited12),
+            ("permessage-deflate;server_max_window_bits=12", limited),
+            ("\tpermessage-deflate ; server_max_window_bits = \"12\" ", limited),
             ("permessage-deflate; server_max_window_bits=\"12", None),
             ("permessage-deflate; server_max_window_bits=12\"", None),
             ("permessage-deflate; server_max_window_bits=\"", None),
@@ -228,7 +189,7 @@ mod tests {
         assert_eq!(negotiated(&[]), None);
         assert_eq!(
             negotiated(&[declined, "x", "permessage-deflate; server_max_window_bits=12"]),
-            Some(Agreement::Limited12)
+            Some(Agreement::Limited)
         );
         assert_eq!(negotiated(&["permessage-deflate", declined]), Some(Agreement::Unlimited));
         // A string that is not closed ends with its line.

@@ -101,12 +101,12 @@ impl Registry {
     /// streams that are idle or have less than half as many readers. `None` if there is none.
     ///
     /// The caller may hold the lock of its own stream, and no other one.
-    pub(super) fn context(&self, window_bits: u8, readers: usize) -> Option<Context> {
-        if let Some(context) = self.contexts.create(window_bits) {
+    pub(super) fn context(&self, readers: usize) -> Option<Context> {
+        if let Some(context) = self.contexts.create() {
             return Some(context);
         }
         self.reclaim(readers);
-        self.contexts.create(window_bits)
+        self.contexts.create()
     }
 
     fn reclaim(&self, readers: usize) {

@@ -145,7 +145,7 @@ impl CompressedStream {
         let plain = self.encoder.encode(std::slice::from_ref(event), position);
         match self.compression {
             // Messages that are not compressed are not added to the history (RFC 7692, section 7.2.3).
-            Compression::Messages { .. } => plain,
+            Compression::Messages => plain,
             Compression::Body => {
                 *place = Place::default();
                 gzip::stored(&plain)
@@ -216,9 +216,8 @@ impl CompressedStream {
         clients: usize,
     ) -> Option<Bytes> {
         let is_reset = state.context.is_none() || self.is_reset_due(state);
-        let window_bits = self.compression.window_bits();
         if state.context.is_none() {
-            state.context = self.registry.context(window_bits, clients);
+            state.context = self.registry.context(clients);
         }
         state.used_at = Instant::now();
         let Some(context) = &mut state.context else {
@@ -243,7 +242,7 @@ impl CompressedStream {
         // A stream whose lock is held is not idle.
         let Ok(mut state) = self.state.try_lock() else { return false };
         let is_idle = now - state.used_at >= idle;
-        is_idle && state.context.take().is_some()
+        is_idle && state.release()
     }
 
     /// The number of clients in sync of a stream that has a context.
@@ -264,6 +263,15 @@ impl Drop for CompressedStream {
 }
 
 impl State {
+    /// Drops the context and the chunks. `true` if there was a context. Readers at the end stay in sync, because the
+    /// next chunk begins with a reset.
+    fn release(&mut self) -> bool {
+        self.chunks = VecDeque::new();
+        self.bytes = 0;
+        self.deflated = Vec::new();
+        self.context.take().is_some()
+    }
+
     /// The number of the first chunk that is kept.
     fn first(&self) -> u64 {
         self.end - self.chunks.len() as u64

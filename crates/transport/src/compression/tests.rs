@@ -37,7 +37,7 @@ impl Encoder for Messages {
     }
 
     fn compression(&self) -> Option<Compression> {
-        Some(Compression::Messages { window_bits: 12 })
+        Some(Compression::Messages)
     }
 
     fn plain(&self, entry: &Arc<Entry>) -> Bytes {
