@@ -96,7 +96,7 @@ fn parts(list: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
         let was_escaped = std::mem::take(&mut is_escaped);
         match byte {
             b'"' if !was_escaped => is_quoted = !is_quoted,
-            b'\\' if !was_escaped => is_escaped = is_quoted,
+            b'\\' if !was_escaped => is_escaped = true,
             _ => {}
         }
         byte == separator && !is_quoted
@@ -142,8 +142,8 @@ mod tests {
             ("permessage-deflate, permessage-deflate; server_max_window_bits=12", unlimited),
             ("x-webkit-deflate-frame, permessage-deflate", unlimited),
             ("permessage-bzip2; level=9, permessage-foo; x, permessage-deflate", unlimited),
-            ("x; a=\"1, permessage-deflate\"", None),
-            ("x; a=\"\\\", permessage-deflate\"", None),
+            ("x; a=\"1, permessage-deflate, 2\"", None),
+            ("x; a=\"\\\", permessage-deflate, 2\"", None),
             ("x; a=\"1; 2\\\\\", permessage-deflate", unlimited),
             ("x\\, permessage-deflate", unlimited),
             (", ,permessage-deflate,", unlimited),
