@@ -125,6 +125,8 @@ pub(crate) mod tests {
             b"\x07",
             b"\xff\xff",
             b"\x00\x05\x00\xfa\xfe\x48",
+            // A block that is not compressed, with 1 of its 255 bytes.
+            b"\x00\xff\x00\x00\xff\x48",
             // Refers to a byte before the first one, as a client with context takeover does.
             b"\xf2\x00\x11\x00\x00",
         ];
