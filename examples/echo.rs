@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use tidings::core::{Heartbeat, Hub, HubConfig, Retention};
 use tidings::server::{ServeBy, Server};
+use tidings::transport::compression::CompressionConfig;
 use tidings::websocket::{WebSocket, WebSocketConfig};
 
 /// The largest message in bytes. The log also keeps encoded copies.
@@ -34,6 +35,7 @@ async fn main() -> anyhow::Result<()> {
     let limits = WebSocketConfig::default().max_message(MAX_MESSAGE).max_frame(MAX_MESSAGE);
     let server = Server::builder(hub).configure(|config| {
         config.transports = vec![Arc::new(WebSocket::new(limits))];
+        config.compression = Some(CompressionConfig::default());
     });
     // Serves by the lanes, or by the stream adapters if the second argument is `general-path`.
     let is_general = std::env::args().nth(2).is_some_and(|way| way == "general-path");
