@@ -8,6 +8,7 @@ use clap::builder::PossibleValue;
 use clap::{Parser, Subcommand, ValueEnum};
 use tidings::core::{Filters, IdempotencyKey, Position, SlowPolicy};
 use tidings::server::transports;
+use tidings_compare::Payload;
 
 use crate::broker::BrokerArgs;
 use crate::headers::HeaderArgs;
@@ -173,6 +174,13 @@ pub(crate) enum HttpVersion {
     Three,
 }
 
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Compressed {
+    On,
+    Off,
+    Both,
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct BaselineArgs {
     /// Serve https with the certificate in this PEM file
@@ -192,6 +200,7 @@ pub(crate) struct BaselineArgs {
   tidings compare --baseline --full
   tidings compare --baseline --full --tls
   tidings compare --tls --http 1,2,3
+  tidings compare --compression both --payload orders --transports transports,peers
   tidings compare --baseline --rows saturation,p99 --rounds 5
   tidings compare --transports broker --clients 500
   tidings compare --url http://127.0.0.1:8080
@@ -220,15 +229,19 @@ pub(crate) struct CompareArgs {
     /// --tls) [default: 1, with message queues]
     #[arg(long, value_name = "VERSION,…", value_delimiter = ',')]
     pub(crate) http: Vec<HttpVersion>,
+    /// Measure with compression, without, or both side by side with their ratios and targets, and for 1, 10, 1000 and
+    /// 10000 clients. Named contenders of --transports get a column each [default: off, with message queues]
+    #[arg(long, value_name = "on|off|both", conflicts_with = "http")]
+    pub(crate) compression: Option<Compressed>,
     /// Connect N clients [default: 1000, with --quick 200]
     #[arg(long, value_name = "N")]
     pub(crate) clients: Option<usize>,
     /// Publish this many notifications per second [default: 20, with --quick 40]
     #[arg(long, value_name = "PER-SECOND")]
     pub(crate) rate: Option<f64>,
-    /// Publish payloads of this size [default: 128]
-    #[arg(long, value_name = "BYTES")]
-    pub(crate) payload: Option<usize>,
+    /// Publish payloads of this size, or JSON as of real services: ticks or orders, or random text [default: 128]
+    #[arg(long, value_name = "BYTES|NAME")]
+    pub(crate) payload: Option<Payload>,
     /// Measure in N interleaved rounds [default: 3, with --quick 1]
     #[arg(long, value_name = "N")]
     pub(crate) rounds: Option<usize>,
@@ -236,8 +249,8 @@ pub(crate) struct CompareArgs {
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) seconds: Option<Duration>,
     /// Compare these contenders, in this order, by name or by family: transports, http2, http3, plain, general,
-    /// mounted, axum, baseline, message-queue, broker (an unknown name lists all) [default: transports, message-queue;
-    /// with --baseline, --tls or --url transports]
+    /// mounted, axum, baseline, peers, message-queue, broker (an unknown name lists all) [default: transports,
+    /// message-queue; with --baseline, --tls, --compression or --url transports]
     #[arg(
         long,
         value_name = "NAME,…",

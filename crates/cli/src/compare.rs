@@ -4,9 +4,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use tidings_compare::{Plan, Progress, RunningServer, run};
+use tidings_compare::{Compression, Plan, Progress, RunningServer, run};
 
-use crate::args::{CompareArgs, HttpVersion};
+use crate::args::{CompareArgs, Compressed, HttpVersion};
 use crate::output::Output;
 use crate::serve::shutdown;
 use crate::values::{NO_AXUM, NO_BROKERS, NO_WEBTRANSPORT};
@@ -72,6 +72,9 @@ const HTTP_AND_TRANSPORTS: &str = "--http cannot be used with --transports: leav
 /// option as one without them.
 fn without_queues(args: &CompareArgs) -> Option<&'static str> {
     let is_default = args.transports.is_empty() && args.url.is_none() && !args.baseline;
+    if is_default && args.compression.is_some() {
+        return Some("they have no compression");
+    }
     match (is_default, args.tls, args.http.is_empty()) {
         (false, _, _) | (true, false, true) => None,
         (true, true, _) => Some("they cannot be measured over TLS"),
@@ -105,6 +108,11 @@ fn plan(args: CompareArgs) -> anyhow::Result<Plan> {
     });
     plan.contenders = families.chain(args.transports).collect();
     (plan.baseline, plan.full, plan.rows) = (args.baseline, args.full, args.rows);
+    plan.compression = args.compression.map(|compression| match compression {
+        Compressed::On => Compression::On,
+        Compressed::Off => Compression::Off,
+        Compressed::Both => Compression::Both,
+    });
     let workload = &mut plan.workload;
     workload.tls = args.tls;
     workload.clients = args.clients.unwrap_or(workload.clients);

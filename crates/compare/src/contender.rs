@@ -1,6 +1,7 @@
 //! The list of contenders. Each is a server and the transport by which clients receive from it.
 
 use self::Server::{Baseline, Broadcast, Mounted, Queue};
+use crate::peers::Peer;
 use crate::protocol::Transport::{
     self, JetStream, LongPolling, Nats, Redis, Sse, WebSocket, WebTransport,
 };
@@ -18,6 +19,8 @@ pub(crate) struct Contender {
     pub(crate) transport: Transport,
     /// `true` if clients connect by HTTP/2 with one connection each.
     pub(crate) http2: bool,
+    /// `true` if its server compresses and clients request that.
+    pub(crate) compression: bool,
     /// A property that the figures do not show, such as weaker guarantees.
     pub(crate) remark: Option<&'static str>,
 }
@@ -36,6 +39,8 @@ pub(crate) enum Server {
     Baseline,
     /// A message queue.
     Queue(Broker),
+    /// A server of another project with the same transports.
+    Peer(Peer),
 }
 
 /// A server of another project.
@@ -57,6 +62,14 @@ const PLAIN: &str = "plain";
 const GENERAL: &str = "general";
 /// The family of our transports in an axum application.
 const MOUNTED: &str = "mounted";
+/// The family of our server by each transport, compressed.
+pub(crate) const COMPRESSED: &str = "compressed";
+/// The family of our server without lanes, compressed.
+const GENERAL_COMPRESSED: &str = "general-compressed";
+/// The family of servers of other projects.
+const PEERS: &str = "peers";
+/// The family of servers of other projects, compressed.
+const PEERS_COMPRESSED: &str = "peers-compressed";
 /// The family of axum and tokio alone.
 const AXUM: &str = "axum";
 /// The family of the baseline server by each transport.
@@ -84,7 +97,16 @@ const fn contender(
     server: Server,
     transport: Transport,
 ) -> Contender {
-    Contender { name, family, title, server, transport, http2: false, remark: None }
+    Contender {
+        name,
+        family,
+        title,
+        server,
+        transport,
+        http2: false,
+        compression: false,
+        remark: None,
+    }
 }
 
 const IN_MEMORY: &str = "The log is in the memory of the server and is lost if the server ends.";
@@ -94,6 +116,13 @@ const OVER_NATS: &str = "A publish is answered when JetStream has stored it. Eac
                          from a server without a broker.";
 const OVER_REDIS: &str = "A publish is answered when it is in the log file of Redis, which is on disk within a second. \
                           Each notification takes one hop more than from a server without a broker.";
+
+const WS: &str = "Node with the package ws and its \"server broadcast\" loop. It stores nothing. With compression, each client has \
+                  its own context, and messages of every size are compressed.";
+const BUN: &str = "Bun.serve with publish, and one context of compression for all clients, so that each message is compressed \
+                   alone. It stores nothing.";
+const NGINX: &str = "Our server without compression, and nginx as a proxy before it, with its default level of gzip. CPU time and \
+                     memory are those of both processes.";
 
 /// All contenders, each transport next to its baseline.
 pub(crate) static CONTENDERS: &[Contender] = &[
@@ -120,6 +149,39 @@ pub(crate) static CONTENDERS: &[Contender] = &[
         "Experimental: the standard is a draft. Bytes are those of UDP datagrams, and its load uses more CPU time than \
          that of the other transports.",
     ),
+    contender("websocket-compressed", "WebSocket, compressed", COMPRESSED, OURS, WebSocket).compressing(),
+    contender("sse-compressed", "SSE, compressed", COMPRESSED, OURS, Sse).compressing(),
+    contender("long-polling-compressed", "long-polling, compressed", COMPRESSED, OURS, LongPolling).compressing(),
+    contender(
+        "general-websocket-compressed",
+        "WebSocket, general path, compressed",
+        GENERAL_COMPRESSED,
+        GENERAL_PATH,
+        WebSocket,
+    )
+    .compressing(),
+    contender("general-sse-compressed", "SSE, general path, compressed", GENERAL_COMPRESSED, GENERAL_PATH, Sse)
+        .compressing(),
+    contender(
+        "general-long-polling-compressed",
+        "long-polling, general path, compressed",
+        GENERAL_COMPRESSED,
+        GENERAL_PATH,
+        LongPolling,
+    )
+    .compressing(),
+    contender("ws", "WebSocket, ws", PEERS, Server::Peer(Peer::Ws), WebSocket).with(WS),
+    contender("ws-compressed", "WebSocket, ws, compressed", PEERS_COMPRESSED, Server::Peer(Peer::Ws), WebSocket)
+        .with(WS)
+        .compressing(),
+    contender("bun", "WebSocket, Bun", PEERS, Server::Peer(Peer::Bun), WebSocket).with(BUN),
+    contender("bun-compressed", "WebSocket, Bun, compressed", PEERS_COMPRESSED, Server::Peer(Peer::Bun), WebSocket)
+        .with(BUN)
+        .compressing(),
+    contender("nginx", "SSE, nginx", PEERS, Server::Peer(Peer::Nginx), Sse).with(NGINX),
+    contender("nginx-compressed", "SSE, nginx, compressed", PEERS_COMPRESSED, Server::Peer(Peer::Nginx), Sse)
+        .with(NGINX)
+        .compressing(),
     contender("nats", "NATS", MESSAGE_QUEUE, Queue(Broker::Nats), Nats).with(
         "Core NATS, without our server in between. It stores nothing and delivers at most once, so a client that \
          is disconnected misses what is published meanwhile. Publishes are not answered. Browsers cannot use it.",
@@ -143,6 +205,10 @@ pub(crate) static CONTENDERS: &[Contender] = &[
 impl Contender {
     const fn by_http2(self) -> Self {
         Self { http2: true, ..self }
+    }
+
+    const fn compressing(self) -> Self {
+        Self { compression: true, ..self }
     }
 
     /// Sets the remark.
@@ -170,7 +236,7 @@ impl Contender {
     /// Our server uses io_uring if the system allows it.
     pub(crate) fn may_use_io_uring(&self) -> bool {
         matches!(self.server, Server::Ours { .. })
-            && !matches!(self.family, PLAIN | GENERAL | HTTP2 | HTTP3)
+            && !matches!(self.family, PLAIN | GENERAL | GENERAL_COMPRESSED | HTTP2 | HTTP3)
     }
 
     /// The baseline of the same transport, if this server is compared with one.
@@ -178,6 +244,12 @@ impl Contender {
         let is_it = |one: &&Self| one.is_baseline() && one.transport == self.transport;
         let is_ours = matches!(self.family, TRANSPORTS | PLAIN | GENERAL | MOUNTED | AXUM);
         is_ours.then(|| CONTENDERS.iter().find(is_it))?
+    }
+
+    /// The same contender with compression, if there is one.
+    pub(crate) fn compressed(&self) -> Option<&'static Self> {
+        let is_it = |one: &&Self| one.name.strip_suffix("-compressed") == Some(self.name);
+        CONTENDERS.iter().find(is_it)
     }
 }
 
@@ -196,15 +268,29 @@ impl Server {
         match self {
             Self::Ours { broker, .. } => broker,
             Self::Queue(broker) => Some(broker),
-            Self::Mounted | Self::Broadcast | Self::Baseline => None,
+            Self::Mounted | Self::Broadcast | Self::Baseline | Self::Peer(_) => None,
         }
     }
 }
 
 /// Returns the names of all families and contenders.
 pub fn contender_names() -> Vec<&'static str> {
-    let families =
-        [TRANSPORTS, HTTP2, HTTP3, PLAIN, GENERAL, MOUNTED, AXUM, BASELINE, MESSAGE_QUEUE, BROKER];
+    let families = [
+        TRANSPORTS,
+        HTTP2,
+        HTTP3,
+        COMPRESSED,
+        PLAIN,
+        GENERAL,
+        GENERAL_COMPRESSED,
+        MOUNTED,
+        AXUM,
+        BASELINE,
+        PEERS,
+        PEERS_COMPRESSED,
+        MESSAGE_QUEUE,
+        BROKER,
+    ];
     families.into_iter().chain(CONTENDERS.iter().map(|contender| contender.name)).collect()
 }
 
@@ -255,6 +341,16 @@ mod tests {
     #[test]
     fn an_unknown_name_is_returned() {
         assert_eq!(chosen(&["sse", "pigeon"]), Err("pigeon"));
+    }
+
+    #[test]
+    fn a_compressed_contender_has_the_server_and_the_transport_of_the_plain_one() {
+        for one in CONTENDERS.iter().filter(|one| one.compression) {
+            let is_plain = |it: &&Contender| it.compressed() == Some(one);
+            let plain = CONTENDERS.iter().find(is_plain).expect(one.name);
+            assert!(!plain.compression && plain.title.len() < one.title.len(), "{}", one.name);
+            assert_eq!((plain.server, plain.transport), (one.server, one.transport));
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use crate::contender::{Contender, Server};
+use crate::peers::Peer;
 use crate::pin::Cores;
 use crate::plan::Plan;
 
@@ -102,11 +103,16 @@ impl Version {
         for Contender { server, .. } in contenders {
             let ours = match &plan.running {
                 _ if matches!(server, Server::Queue(_)) => None,
+                _ if matches!(server, Server::Peer(Peer::Ws | Peer::Bun)) => None,
                 Some(running) => Some(Self { server: running.shown(), version: None }),
                 None => Some(Self::of_program(&plan.program)),
             };
             let broker = server.broker().map(|it| Self::of_program(Path::new(it.program().0)));
-            for version in ours.into_iter().chain(broker) {
+            let peer = match server {
+                Server::Peer(peer) => peer.version(),
+                _ => None,
+            };
+            for version in ours.into_iter().chain(broker).chain(peer) {
                 if !versions.contains(&version) {
                     versions.push(version);
                 }
@@ -125,7 +131,7 @@ impl Version {
 }
 
 /// The first word that is a version, as in `nats-server: v2.9.10` and `Redis server v=7.0.15 sha=0`.
-fn first_version(text: &str) -> Option<String> {
+pub(crate) fn first_version(text: &str) -> Option<String> {
     let mut words = text
         .split_ascii_whitespace()
         .map(|word| word.strip_prefix("v=").or_else(|| word.strip_prefix('v')).unwrap_or(word));

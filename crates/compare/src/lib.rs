@@ -24,7 +24,7 @@
 //! | raw figures, medians, ratios | `sample.rs`, `latency.rs`, `summary.rs`, `stats.rs`, `units.rs`, `targets.rs` |
 //! | reasons to doubt | `warnings.rs` |
 //! | the report and the progress | `report/`, `progress.rs` |
-//! | the baseline server | `baseline/` |
+//! | the baseline server, servers of other projects | `baseline/`, `peers.rs` |
 //! | TLS of load and baseline, and the certificate | `tls.rs`, `certificate.rs` |
 
 #[cfg(target_os = "linux")]
@@ -37,6 +37,7 @@ mod latency;
 #[cfg(target_os = "linux")]
 pub mod load;
 mod measure;
+mod peers;
 mod pin;
 mod plan;
 mod proc;
@@ -61,7 +62,7 @@ mod workload;
 pub use contender::contender_names;
 pub use environment::{Environment, Version};
 pub use latency::Latency;
-pub use plan::{Plan, RunningServer};
+pub use plan::{Compression, Plan, RunningServer};
 pub use progress::Progress;
 pub use protocol::Outcome;
 pub use report::{Missing, Remark, Report};
@@ -72,4 +73,4 @@ pub use summary::{Curve, Row, Summary};
 pub use targets::TargetRow;
 pub use units::Unit;
 pub use warnings::{Doubt, Place, Warning};
-pub use workload::{PlanError, Workload};
+pub use workload::{Payload, PlanError, Workload};

@@ -79,8 +79,7 @@ async fn measure_cell(
     scenario: &Scenario,
     round: usize,
 ) -> anyhow::Result<Vec<Sample>> {
-    let (server, args) = (contender.server, scenario.serve_args);
-    let servers = Servers::start(server, args, plan, certificate, cores).await?;
+    let servers = Servers::start(contender, scenario.serve_args, plan, certificate, cores).await?;
     let clients = plan.clients(scenario, contender);
     let setup = Setup {
         urls: servers.urls.clone(),
@@ -92,6 +91,7 @@ async fn measure_cell(
         clients,
         publishers: plan.workload.publishers,
         payload: plan.workload.payload,
+        compression: contender.compression,
         patience: PATIENCE,
         own_topics: scenario.own_topics,
     };

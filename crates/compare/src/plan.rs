@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use url::{Position, Url};
 
 use crate::contender::{
-    self, Contender, HTTP2, MESSAGE_QUEUE, Server, TRANSPORTS, chosen, each_once,
+    self, COMPRESSED, Contender, HTTP2, MESSAGE_QUEUE, Server, TRANSPORTS, chosen, each_once,
 };
 use crate::protocol::MAX_SOCKETS;
 use crate::rows::{FIGURES, Figure};
@@ -28,16 +28,30 @@ pub struct Plan {
     /// A server of ours that is already running. Default: `None`, which means a fresh one for each cell.
     pub running: Option<RunningServer>,
     /// The names of contenders or of families of them, in this order. Default: empty, which means our transports, and
-    /// message queues if `running`, `baseline` and `workload.tls` are not set.
+    /// message queues if `running`, `baseline`, `compression` and `workload.tls` are not set.
     pub contenders: Vec<String>,
     /// `true` measures the baseline next to each of our transports and shows targets. Default: `false`.
     pub baseline: bool,
+    /// Measures contenders with and without compression. Default: `None`, which means none with compression, unless
+    /// `contenders` names it.
+    pub compression: Option<Compression>,
     /// `true` measures the long scenarios as well. Default: `false`.
     pub full: bool,
     /// Parts of the keys of rows. Only these rows are measured. Default: empty, which means all rows.
     pub rows: Vec<String>,
     /// The clients and what is published to them.
     pub workload: Workload,
+}
+
+/// Which of the contenders are measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// Each with compression instead of without.
+    On,
+    /// Each without compression.
+    Off,
+    /// Each without and with compression.
+    Both,
 }
 
 /// A server that this program has not started.
@@ -107,7 +121,8 @@ impl Plan {
         }
         match self.cells()?.is_empty() {
             true => wrong(
-                "none of the contenders has any of the rows, some of which need TLS".to_owned(),
+                "none of the contenders has any of the rows, some of which need --tls or --compression"
+                    .to_owned(),
             ),
             false => Ok(()),
         }
@@ -115,7 +130,11 @@ impl Plan {
 
     pub(crate) fn contenders(&self) -> Result<Vec<&'static Contender>, PlanError> {
         let names: Vec<&str> = match &self.contenders[..] {
-            [] if self.running.is_some() || self.baseline || self.workload.tls => {
+            [] if self.running.is_some()
+                || self.baseline
+                || self.compression.is_some()
+                || self.workload.tls =>
+            {
                 vec![TRANSPORTS]
             }
             [] => vec![TRANSPORTS, MESSAGE_QUEUE],
@@ -125,6 +144,25 @@ impl Plan {
             let known = contender::contender_names().join(", ");
             PlanError(format!("unknown contender {name:?}: expected one of {known}"))
         })?;
+        match self.compression {
+            None | Some(Compression::Off) => {}
+            Some(Compression::Both) => {
+                let pairs = contenders.into_iter().flat_map(|one| [Some(one), one.compressed()]);
+                contenders = each_once(pairs.flatten());
+            }
+            Some(Compression::On) => {
+                let with = |one: &'static Contender| match one.compressed() {
+                    _ if one.compression => Ok(one),
+                    Some(compressed) => Ok(compressed),
+                    None => wrong(format!(
+                        "{} cannot be measured with compression: leave it out",
+                        one.name
+                    )),
+                };
+                contenders =
+                    each_once(contenders.into_iter().map(with).collect::<Result<Vec<_>, _>>()?);
+            }
+        }
         if self.baseline {
             let pairs = contenders.into_iter().flat_map(|one| [Some(one), one.baseline()]);
             contenders = each_once(pairs.flatten());
@@ -146,7 +184,7 @@ impl Plan {
         {
             return wrong(format!("{name} can be measured only over TLS: add --tls"));
         }
-        let is_other = |one: &&&Contender| !matches!(one.family, TRANSPORTS | HTTP2);
+        let is_other = |one: &&&Contender| !matches!(one.family, TRANSPORTS | HTTP2 | COMPRESSED);
         match contenders.iter().find(is_other) {
             Some(Contender { name, .. }) if self.running.is_some() => {
                 wrong(format!("{name} cannot be measured on a running server: leave out its URL"))
@@ -175,7 +213,14 @@ impl Plan {
     }
 
     pub(crate) fn figures(&self) -> Vec<&'static Figure> {
-        let is_default = |stage| SCENARIOS[0].stages.iter().any(|one| one.name == stage);
+        let is_default = |scenario: &Scenario| {
+            std::ptr::eq(scenario, &SCENARIOS[0])
+                || (scenario.needs_compression && self.compression.is_some())
+        };
+        let is_default = |stage| {
+            let mut scenarios = SCENARIOS.iter().filter(|scenario| is_default(scenario));
+            scenarios.any(|scenario| scenario.stages.iter().any(|one| one.name == stage))
+        };
         let is_chosen = |figure: &&Figure| match figure.stage() {
             None => true,
             Some(stage) if self.rows.is_empty() => self.full || is_default(stage),
@@ -195,7 +240,10 @@ impl Plan {
         // The arguments of a running server cannot be changed.
         let is_possible = |one: &Scenario| {
             let can_start = self.running.is_none() || one.serve_args.is_empty();
-            can_start && (self.workload.tls || !one.needs_tls)
+            can_start
+                && (self.workload.tls || !one.needs_tls)
+                && (self.compression.is_some() || !one.needs_compression)
+                && one.clients.is_none_or(|clients| clients <= 10 * self.workload.clients)
         };
         let is_chosen = |scenario: &&Scenario| {
             is_possible(scenario) && scenario.stages.iter().any(|one| self.has_stage(one.name))
@@ -212,6 +260,9 @@ impl Plan {
         if scenario.own_topics && contender.is_baseline() {
             return 1;
         }
+        if let Some(clients) = scenario.clients {
+            return clients;
+        }
         let Workload { clients, publishers, .. } = self.workload;
         (clients * scenario.times).min(MAX_SOCKETS - publishers).max(clients)
     }
@@ -227,14 +278,14 @@ impl Plan {
 
     /// The number of notifications in the log from which clients resume.
     pub(crate) fn log(&self) -> u64 {
-        LOG.min(LOG_BYTES / (self.workload.payload + ENTRY_BYTES)) as u64
+        LOG.min(LOG_BYTES / (self.workload.payload.about() + ENTRY_BYTES)) as u64
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
+    use crate::workload::Payload;
     fn plan() -> Plan {
         Plan::new("tidings".into())
     }
@@ -259,6 +310,52 @@ mod tests {
         let expected =
             ["websocket", "baseline-websocket", "websocket-plain", "sse-plain", "baseline-sse"];
         assert_eq!(names(&plan), expected);
+    }
+
+    #[test]
+    fn compression_pairs_or_replaces_contenders() {
+        let with = |compression, contenders: &[&str]| {
+            let contenders = contenders.iter().map(|&name| name.to_owned()).collect();
+            Plan { contenders, compression: Some(compression), ..plan() }
+        };
+        let expected = [
+            "websocket",
+            "websocket-compressed",
+            "sse",
+            "sse-compressed",
+            "long-polling",
+            "long-polling-compressed",
+        ];
+        assert_eq!(names(&with(Compression::Both, &[])), expected);
+        assert_eq!(names(&with(Compression::Off, &[])), ["websocket", "sse", "long-polling"]);
+        assert_eq!(
+            names(&with(Compression::On, &["sse", "nginx"])),
+            ["sse-compressed", "nginx-compressed"]
+        );
+        let baseline = Plan { baseline: true, ..with(Compression::Both, &["sse"]) };
+        assert_eq!(names(&baseline), ["sse", "baseline-sse", "sse-compressed"]);
+        let error = with(Compression::On, &["sse", "nats"]).check().unwrap_err().to_string();
+        assert!(error.contains("nats cannot be measured with compression"), "{error}");
+    }
+
+    #[test]
+    fn the_number_of_clients_is_varied_with_compression_up_to_ten_times_the_plan_s() {
+        let clients = |plan: &Plan| {
+            let fixed = |(contender, scenario): (&Contender, &Scenario)| {
+                scenario.clients.map(|_| plan.clients(scenario, contender))
+            };
+            plan.cells()
+                .unwrap()
+                .into_iter()
+                .filter_map(|(one, it)| fixed((one, it)))
+                .collect::<Vec<_>>()
+        };
+        let one =
+            Plan { contenders: vec!["sse".into()], compression: Some(Compression::On), ..plan() };
+        assert_eq!(clients(&one), [1, 10, 1_000, 10_000]);
+        let few = Workload { clients: 5, ..Workload::default() };
+        assert_eq!(clients(&Plan { workload: few, ..one.clone() }), [1, 10]);
+        assert_eq!(clients(&Plan { compression: None, full: true, ..one }), [0; 0]);
     }
 
     #[test]
@@ -289,7 +386,7 @@ mod tests {
         for rate in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e7] {
             assert!(changed(|it| it.rate = rate).check().is_err(), "{rate}");
         }
-        assert!(changed(|it| it.payload = 10).check().is_err());
+        assert!(changed(|it| it.payload = Payload::Plain(10)).check().is_err());
         assert!(changed(|it| it.steady_seconds = 0.01).check().is_err());
     }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::latency::Latency;
+use crate::workload::Payload;
 
 /// The most sockets of one load: the usual limit of 20,000 open files, minus a few.
 pub(crate) const MAX_SOCKETS: usize = 19_900;
@@ -28,8 +29,9 @@ pub(crate) struct Setup {
     pub(crate) clients: usize,
     /// Publishing connections, each with one notification in flight.
     pub(crate) publishers: usize,
-    /// Bytes of each payload.
-    pub(crate) payload: usize,
+    pub(crate) payload: Payload,
+    /// `true` if clients request compression and inflate what they receive.
+    pub(crate) compression: bool,
     /// Seconds to wait for clients that connect and for notifications that are still missing.
     pub(crate) patience: f64,
     /// Each client subscribes to its own topic. Otherwise all subscribe to the same one.
@@ -107,7 +109,8 @@ impl Setup {
             http2: false,
             clients: 7,
             publishers: 1,
-            payload: 128,
+            payload: Payload::Plain(128),
+            compression: false,
             patience: 1.0,
             own_topics: false,
         }

@@ -6,6 +6,7 @@
 use crate::latency::Latency;
 use crate::sample::{Sample, each};
 use crate::units::Unit;
+use crate::workload::Payload;
 
 /// A figure of one stage.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub(crate) struct Target {
     pub(crate) at_most: f64,
     /// `true` for a target of runs over TLS, `false` for one of runs without.
     pub(crate) tls: bool,
+    /// `None` if the target is for every payload.
+    pub(crate) payload: Option<Payload>,
 }
 
 /// The divisor of a figure, in the same round.
@@ -38,6 +41,8 @@ pub(crate) enum Against {
     Nothing,
     /// The same figure of this contender.
     Contender(&'static str),
+    /// No divisor. The target is for the difference to the same figure of this contender.
+    Difference(&'static str),
     /// This figure of the same contender.
     Row(&'static str),
 }
@@ -129,6 +134,22 @@ figures! {
     "many.cpu" "Saturation of many" "server CPU per delivery" Micros true
         |s| s.cpu_each(s.load.deliveries);
 
+    "of-1.cpu" "Steady, 1 client" "server CPU per delivery" Micros true |s| s.cpu_each(s.load.deliveries);
+    "of-1.received" "Steady, 1 client" "bytes received per delivery" Bytes true
+        |s| s.for_a_delivery(s.load.received_bytes);
+    "of-10.cpu" "Steady, 10 clients" "server CPU per delivery" Micros true
+        |s| s.cpu_each(s.load.deliveries);
+    "of-10.received" "Steady, 10 clients" "bytes received per delivery" Bytes true
+        |s| s.for_a_delivery(s.load.received_bytes);
+    "of-1000.cpu" "Steady, 1,000 clients" "server CPU per delivery" Micros true
+        |s| s.cpu_each(s.load.deliveries);
+    "of-1000.received" "Steady, 1,000 clients" "bytes received per delivery" Bytes true
+        |s| s.for_a_delivery(s.load.received_bytes);
+    "of-10000.cpu" "Steady, 10,000 clients" "server CPU per delivery" Micros true
+        |s| s.cpu_each(s.load.deliveries);
+    "of-10000.received" "Steady, 10,000 clients" "bytes received per delivery" Bytes true
+        |s| s.for_a_delivery(s.load.received_bytes);
+
     "integrity.lost" "Integrity" "lost" Number false |s| Some(s.load.lost as f64);
     "integrity.duplicated" "Integrity" "duplicated" Number false |s| Some(s.load.duplicated as f64);
     "integrity.reordered" "Integrity" "reordered" Number false |s| Some(s.load.reordered as f64);
@@ -140,7 +161,7 @@ const fn target(
     against: Against,
     at_most: f64,
 ) -> Target {
-    Target { row, contender, against, at_most, tls: false }
+    Target { row, contender, against, at_most, tls: false, payload: None }
 }
 
 const fn tls_target(
@@ -149,14 +170,27 @@ const fn tls_target(
     against: Against,
     at_most: f64,
 ) -> Target {
-    Target { row, contender, against, at_most, tls: true }
+    Target { tls: true, ..target(row, contender, against, at_most) }
 }
+
+/// A target for the bytes of orders.
+const fn bytes_target(contender: &'static str, against: Against, at_most: f64) -> Target {
+    Target {
+        payload: Some(Payload::Orders),
+        ..target("steady.received", contender, against, at_most)
+    }
+}
+
+const PLAIN_WEBSOCKET: Against = Against::Contender("websocket");
+const PLAIN_SSE: Against = Against::Contender("sse");
+const PLAIN_LONG_POLLING: Against = Against::Contender("long-polling");
 
 const WEBSOCKET: Against = Against::Contender("baseline-websocket");
 const SSE: Against = Against::Contender("baseline-sse");
 const LONG_POLLING: Against = Against::Contender("baseline-long-polling");
 
-/// All targets. The report shows them if the baseline is measured.
+/// All targets. The report shows those of compression if contenders are measured without and with it, and the others if
+/// the baseline is measured.
 pub(crate) static TARGETS: &[Target] = &[
     target("steady.cpu", "websocket-plain", WEBSOCKET, 1.03),
     target("steady.cpu", "websocket", WEBSOCKET, 0.85),
@@ -186,6 +220,20 @@ pub(crate) static TARGETS: &[Target] = &[
     // 4 KiB above the figures without TLS.
     tls_target("quiet.memory", "websocket", Against::Nothing, 4_500.0),
     tls_target("quiet.memory", "sse", Against::Nothing, 4_500.0),
+    bytes_target("websocket-compressed", PLAIN_WEBSOCKET, 0.3),
+    bytes_target("sse-compressed", PLAIN_SSE, 0.3),
+    target("of-1000.cpu", "websocket-compressed", PLAIN_WEBSOCKET, 1.05),
+    target("of-1000.cpu", "sse-compressed", PLAIN_SSE, 1.05),
+    target("of-1000.cpu", "long-polling-compressed", PLAIN_LONG_POLLING, 1.05),
+    target("saturation.cpu", "websocket-compressed", PLAIN_WEBSOCKET, 1.25),
+    target("saturation.cpu", "sse-compressed", PLAIN_SSE, 1.25),
+    target("saturation.cpu", "long-polling-compressed", PLAIN_LONG_POLLING, 1.25),
+    target("steady.p99", "websocket-compressed", PLAIN_WEBSOCKET, 1.1),
+    target("steady.p99", "sse-compressed", PLAIN_SSE, 1.1),
+    target("steady.p99", "long-polling-compressed", PLAIN_LONG_POLLING, 1.1),
+    target("quiet.memory", "websocket-compressed", Against::Difference("websocket"), 16.0),
+    target("quiet.memory", "sse-compressed", Against::Difference("sse"), 16.0),
+    target("quiet.memory", "long-polling-compressed", Against::Difference("long-polling"), 16.0),
 ];
 
 fn millis(latency: &Option<Latency>, of: fn(&Latency) -> f64) -> Option<f64> {
@@ -225,7 +273,7 @@ mod tests {
         for Target { row, contender, against, .. } in TARGETS {
             let is_sound = match against {
                 Against::Nothing => true,
-                Against::Contender(name) => is_contender(*name),
+                Against::Contender(name) | Against::Difference(name) => is_contender(*name),
                 Against::Row(key) => is_row(*key),
             };
             assert!(is_sound && is_contender(*contender) && is_row(*row), "{row} of {contender}");

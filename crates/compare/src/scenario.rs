@@ -1,6 +1,6 @@
 //! The list of scenarios: the number of clients, and the stages of each.
 
-use crate::contender::{Contender, HTTP2, HTTP3, TRANSPORTS};
+use crate::contender::{COMPRESSED, Contender, HTTP2, HTTP3, TRANSPORTS};
 use crate::protocol::{Command, Transport};
 use crate::workload::Workload;
 
@@ -9,11 +9,15 @@ use crate::workload::Workload;
 pub(crate) struct Scenario {
     /// The number of clients as a multiple of the plan's.
     pub(crate) times: usize,
+    /// This number of clients instead. If it is more than ten times the plan's, the scenario is not measured.
+    pub(crate) clients: Option<usize>,
     pub(crate) own_topics: bool,
     /// `true` if a log is published before clients connect.
     pub(crate) has_log: bool,
     /// `true` if it is measured only over TLS.
     pub(crate) needs_tls: bool,
+    /// `true` if it is measured only if the plan has compression, and then by default.
+    pub(crate) needs_compression: bool,
     /// Additional arguments of our server.
     pub(crate) serve_args: &'static [&'static str],
     pub(crate) stages: &'static [Stage],
@@ -33,7 +37,7 @@ pub(crate) struct Stage {
 /// Notifications at the same instant in a burst.
 pub(crate) const BURST: usize = 10;
 
-/// Publishes per second to topics with one client.
+/// Publishes per second to topics with one client, and to few clients.
 const TOPICS_RATE: f64 = 500.0;
 
 /// The interval of heartbeats while quiet clients are watched, and the time for which they are watched. Each client has
@@ -47,13 +51,15 @@ pub(crate) const CONNECT: Command = Command::Connect { at_once: 64, resumes: fal
 
 const DEFAULT: Scenario = Scenario {
     times: 1,
+    clients: None,
     own_topics: false,
     has_log: false,
     needs_tls: false,
+    needs_compression: false,
     serve_args: &[],
     stages: &[
         Stage { name: "connect", command: |_| CONNECT },
-        Stage { name: "steady", command: |it| publish(it.rate, 1, it.steady_seconds) },
+        Stage { name: "steady", command: publish_steadily },
         Stage { name: "burst", command: |it| publish(it.rate, BURST, it.burst_seconds) },
         Stage { name: "saturation", command: saturate },
     ],
@@ -76,17 +82,14 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
     Scenario {
         times: 10,
         own_topics: true,
-        stages: &[Stage {
-            name: "topics",
-            command: |it| publish(TOPICS_RATE, 1, 2.0 * it.steady_seconds),
-        }],
+        stages: &[Stage { name: "topics", command: publish_often }],
         includes: |contender| contender.transport == Transport::WebSocket,
         ..DEFAULT
     },
     Scenario {
         has_log: true,
         stages: &[Stage { name: "resume", command: |_| Command::Resume }],
-        includes: |contender| matches!(contender.family, TRANSPORTS | HTTP2 | HTTP3),
+        includes: |contender| matches!(contender.family, TRANSPORTS | HTTP2 | HTTP3 | COMPRESSED),
         ..DEFAULT
     },
     Scenario {
@@ -116,7 +119,32 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
         includes: Contender::is_one_http_server,
         ..DEFAULT
     },
+    by_size(1, &[Stage { name: "of-1", command: publish_often }]),
+    by_size(10, &[Stage { name: "of-10", command: publish_often }]),
+    by_size(1_000, &[Stage { name: "of-1000", command: publish_steadily }]),
+    by_size(10_000, &[Stage { name: "of-10000", command: publish_steadily }]),
 ];
+
+/// The same stage with a number of clients that does not depend on the plan. What is compressed once for all clients
+/// costs the more for each client, the fewer there are.
+const fn by_size(clients: usize, stages: &'static [Stage]) -> Scenario {
+    Scenario {
+        clients: Some(clients),
+        needs_compression: true,
+        stages,
+        includes: Contender::is_one_http_server,
+        ..DEFAULT
+    }
+}
+
+fn publish_steadily(workload: &Workload) -> Command {
+    publish(workload.rate, 1, workload.steady_seconds)
+}
+
+/// Few clients need more notifications for a CPU time that can be measured.
+fn publish_often(workload: &Workload) -> Command {
+    publish(TOPICS_RATE, 1, 2.0 * workload.steady_seconds)
+}
 
 fn publish(rate: f64, burst: usize, seconds: f64) -> Command {
     Command::Publish { rate, burst, seconds }

@@ -1,20 +1,27 @@
 //! The servers of one cell: starting them on their core, sampling and stopping them.
 
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
+use tempfile::TempDir;
 use thiserror::Error;
 use tidings_testkit::{LocalConfig, LocalError, LocalNats, LocalRedis};
 use tokio::time::{sleep, timeout};
-use url::Url;
+use url::{Position, Url};
 
 use crate::certificate::Certificate;
 use crate::child::Child;
-use crate::contender::{Broker, Server};
+use crate::contender::{Broker, Contender, Server};
+use crate::peers::{Peer, accepts};
 use crate::pin::Cores;
 use crate::plan::Plan;
 use crate::proc::Process;
+
+/// The arguments of our server, and those with which it compresses.
+const SERVE: &[&str] = &["serve", "--listen", "127.0.0.1:0"];
+const COMPRESS: &[&str] = &["--compression", "on"];
 
 /// The longest time until a server listens.
 const START: Duration = Duration::from_secs(10);
@@ -39,6 +46,8 @@ pub(crate) struct Servers {
     serving: Vec<Option<Process>>,
     /// The broker of our servers, if they have one.
     broker_process: Option<Process>,
+    /// The files of a peer.
+    directory: Option<TempDir>,
 }
 
 /// A broker that was started.
@@ -48,15 +57,22 @@ enum Running {
     Redis(LocalRedis),
 }
 
-/// The program of a broker is not installed.
+/// The program of a broker or a peer is not installed.
 #[derive(Debug, Error)]
-#[error(
-    "there is no {program} in PATH: get it from {from}, or on Debian and Ubuntu with \
-     `apt-get install {program}`"
-)]
+#[error("there is no {what}: {remedy}")]
 pub(crate) struct NotInstalled {
-    program: &'static str,
-    from: &'static str,
+    pub(crate) what: String,
+    pub(crate) remedy: String,
+}
+
+impl NotInstalled {
+    /// A missing program, the URL to get it from, and its package in Debian and Ubuntu.
+    pub(crate) fn program(name: &str, from: &str, package: Option<&str>) -> Self {
+        let package = package.map_or(String::new(), |package| {
+            format!(", or on Debian and Ubuntu with `apt-get install {package}`")
+        });
+        Self { what: format!("{name} in PATH"), remedy: format!("get it from {from}{package}") }
+    }
 }
 
 impl Servers {
@@ -67,12 +83,13 @@ impl Servers {
     /// Fails with [`NotInstalled`] if the program is not installed, and with another error if it cannot be started or
     /// does not listen in time.
     pub(crate) async fn start(
-        server: Server,
+        contender: &Contender,
         args: &[&str],
         plan: &Plan,
         certificate: Option<&Certificate>,
         cores: &Cores,
     ) -> anyhow::Result<Self> {
+        let Contender { server, compression, .. } = *contender;
         let mut servers = Self::default();
         let tls = certificate.map(Certificate::args).transpose()?;
         let tls = tls.as_ref().map_or(&[][..], |args| args);
@@ -93,8 +110,9 @@ impl Servers {
             }
             (Server::Ours { servers: count, args: own, .. }, None) => {
                 let further = plan.serve_args.iter().chain(&broker_args).map(String::as_str);
-                let serve = ["serve", "--listen", "127.0.0.1:0"];
-                let all = serve.iter().chain(own).chain(args).chain(tls).copied().chain(further);
+                let compress: &[&str] = if compression { COMPRESS } else { &[] };
+                let all = SERVE.iter().chain(own).chain(compress).chain(args).chain(tls);
+                let all = all.copied().chain(further);
                 let all: Vec<&str> = all.collect();
                 for _ in 0..count {
                     servers.spawn(&plan.program, &all, cores).await?;
@@ -109,9 +127,58 @@ impl Servers {
                 let all: Vec<&str> = ["baseline"].iter().chain(tls).copied().collect();
                 servers.spawn(&plan.program, &all, cores).await?;
             }
+            (Server::Peer(peer), _) => {
+                if peer == Peer::Nginx {
+                    let all: Vec<&str> = SERVE.iter().chain(args).copied().collect();
+                    servers.spawn(&plan.program, &all, cores).await?;
+                }
+                servers.start_peer(peer, compression, cores).await?;
+            }
             (Server::Queue(_), _) => {}
         }
         Ok(servers)
+    }
+
+    /// Starts a peer, to which clients connect instead of the server that was started before it.
+    async fn start_peer(
+        &mut self,
+        peer: Peer,
+        compression: bool,
+        cores: &Cores,
+    ) -> anyhow::Result<()> {
+        let upstream = self.urls.pop();
+        let upstream = upstream.as_ref().map(|url| &url[Position::BeforeHost..Position::AfterPort]);
+        let start = peer.prepare(compression, upstream)?;
+        match start.address {
+            None => self.spawn(Path::new(start.program), &start.args, cores).await?,
+            Some(address) => {
+                let mut child = Self::child(Path::new(start.program), &start.args, cores).await?;
+                tokio::select! {
+                    () = accepts(&address) => {}
+                    line = child.line("it accepted connections") => {
+                        let line = line?;
+                        return Err(child.error(format_args!(" printed {line:?}")));
+                    }
+                    () = sleep(START) => {
+                        return Err(child.error(": it did not accept connections in time"));
+                    }
+                }
+                self.add(format!("http://{address}").parse()?, child.process());
+                self.children.push(child);
+            }
+        }
+        self.directory = Some(start.directory);
+        Ok(())
+    }
+
+    async fn child(
+        program: &Path,
+        args: &[impl AsRef<OsStr>],
+        cores: &Cores,
+    ) -> anyhow::Result<Child> {
+        let program = program.to_owned();
+        let args: Vec<OsString> = args.iter().map(|arg| arg.as_ref().to_owned()).collect();
+        cores.start_server(async move || Child::start(&program, &args)).await
     }
 
     fn add(&mut self, url: Url, process: Option<Process>) {
@@ -123,10 +190,13 @@ impl Servers {
     ///
     /// # Errors
     /// Fails if it ends, prints something else, or does not listen in time.
-    async fn spawn(&mut self, program: &Path, args: &[&str], cores: &Cores) -> anyhow::Result<()> {
-        let program = program.to_owned();
-        let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
-        let mut child = cores.start_server(async move || Child::start(&program, &args)).await?;
+    async fn spawn(
+        &mut self,
+        program: &Path,
+        args: &[impl AsRef<OsStr>],
+        cores: &Cores,
+    ) -> anyhow::Result<()> {
+        let mut child = Self::child(program, args, cores).await?;
         let before = "it printed its address";
         let address = async {
             loop {
@@ -225,7 +295,7 @@ impl Running {
             };
             started.or_else(|error| match (error, broker.program()) {
                 (LocalError::Missing { .. }, (program, from)) => {
-                    Err(NotInstalled { program, from }.into())
+                    Err(NotInstalled::program(program, from, Some(program)).into())
                 }
                 (error, _) => Err(error).context("the broker did not start"),
             })
@@ -291,7 +361,7 @@ mod tests {
 
     #[test]
     fn the_error_for_a_missing_broker_contains_where_to_get_it() {
-        let error = NotInstalled { program: "pigeon", from: "https://pigeon" };
+        let error = NotInstalled::program("pigeon", "https://pigeon", Some("pigeon"));
         assert!(error.to_string().contains("apt-get install pigeon"));
     }
 }

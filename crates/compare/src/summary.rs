@@ -8,6 +8,7 @@ use crate::contender::Contender;
 use crate::plan::Plan;
 use crate::rows::Figure;
 use crate::sample::Sample;
+use crate::scenario::SCENARIOS;
 use crate::stats::Spread;
 use crate::units::{Unit, separated};
 
@@ -87,6 +88,12 @@ impl Row {
 
 /// The heading of a figure, with the number of clients if it is not that of the plan.
 fn heading(figure: &Figure, samples: &[Sample], plan: &Plan) -> String {
+    let mut scenarios = SCENARIOS.iter().filter(|scenario| scenario.clients.is_some());
+    let is_its = |stage| Some(stage) == figure.stage();
+    if scenarios.any(|scenario| scenario.stages.iter().any(|stage| is_its(stage.name))) {
+        // Its name contains the number.
+        return figure.group.to_owned();
+    }
     let of_stage = samples.iter().filter(|sample| figure.stage() == Some(&sample.stage));
     match of_stage.map(|sample| sample.clients).max() {
         Some(clients) if clients != plan.workload.clients => {

@@ -29,7 +29,10 @@ pub struct TargetRow {
     pub against: Option<String>,
     /// The divisor, over rounds.
     pub other: Option<Spread>,
-    /// The compared value: the ratio of each round, or the figure.
+    /// `true` if the divisor is subtracted instead.
+    #[serde(default)]
+    pub is_difference: bool,
+    /// The compared value: the ratio or the difference of each round, or the figure.
     pub compared: Spread,
     /// The target.
     pub at_most: f64,
@@ -40,12 +43,18 @@ pub struct TargetRow {
 impl TargetRow {
     /// The targets of these contenders whose figures are known. Empty if the baseline was not measured.
     pub(crate) fn all(samples: &[Sample], contenders: &[&Contender], plan: &Plan) -> Vec<Self> {
-        if !contenders.iter().any(|one| one.is_baseline()) {
-            return Vec::new();
-        }
+        let has_baseline = contenders.iter().any(|one| one.is_baseline());
+        let is_compressed = |name| {
+            let mut compressed = contenders.iter().filter(|one| one.compression);
+            compressed.any(|one| one.name == name)
+        };
         // The target does not apply to fewer clients than the scenario is meant for.
-        let applies =
-            |target: &&Target| target.tls == plan.workload.tls && !plan.is_capped(target.row);
+        let applies = |target: &&Target| {
+            (has_baseline || is_compressed(target.contender))
+                && target.tls == plan.workload.tls
+                && target.payload.is_none_or(|payload| payload == plan.workload.payload)
+                && !plan.is_capped(target.row)
+        };
         let targets = TARGETS.iter().filter(applies);
         targets.filter_map(|target| Self::of(target, samples, contenders)).collect()
     }
@@ -57,7 +66,7 @@ impl TargetRow {
         let values = figures(row, title, samples);
         let (against, others) = match target.against {
             Against::Nothing => (None, BTreeMap::new()),
-            Against::Contender(name) => {
+            Against::Contender(name) | Against::Difference(name) => {
                 let other = titled(name)?;
                 (Some(other.to_owned()), figures(row, other, samples))
             }
@@ -66,7 +75,9 @@ impl TargetRow {
                 (Some(other.group.to_lowercase()), figures(other, title, samples))
             }
         };
+        let is_difference = matches!(target.against, Against::Difference(_));
         let compared = match against {
+            Some(_) if is_difference => differences(&values, &others)?,
             Some(_) => ratios(&values, &others)?,
             None => spread(&values)?,
         };
@@ -78,6 +89,7 @@ impl TargetRow {
             value: spread(&values),
             against,
             other: spread(&others),
+            is_difference,
             compared,
             at_most: target.at_most,
             is_met: compared.median <= target.at_most,
@@ -85,7 +97,8 @@ impl TargetRow {
     }
 
     pub(crate) fn compared_unit(&self) -> Unit {
-        if self.against.is_some() { Unit::Number } else { self.unit }
+        let is_ratio = self.against.is_some() && !self.is_difference;
+        if is_ratio { Unit::Number } else { self.unit }
     }
 }
 
@@ -98,6 +111,11 @@ fn named(key: &str) -> Option<&'static Figure> {
 fn ratios(values: &BTreeMap<usize, f64>, others: &BTreeMap<usize, f64>) -> Option<Spread> {
     let other = |round| others.get(round).filter(|other| **other != 0.0);
     Spread::of(values.iter().filter_map(|(round, value)| Some(value / other(round)?)))
+}
+
+/// Subtracts round by round.
+fn differences(values: &BTreeMap<usize, f64>, others: &BTreeMap<usize, f64>) -> Option<Spread> {
+    Spread::of(values.iter().filter_map(|(round, value)| Some(value - others.get(round)?)))
 }
 
 #[cfg(test)]
@@ -144,6 +162,21 @@ mod tests {
             assert_eq!(row.against.as_deref(), Some("baseline long-polling"));
             assert_eq!(row.is_met, is_met);
         }
+    }
+
+    #[test]
+    fn targets_of_compression_need_no_baseline() {
+        let pair = ["sse", "sse-compressed"];
+        let [row] = &targets(&pair, "of-1000", &[1_000, 1_051])[..] else { panic!() };
+        assert_eq!((row.against.as_deref(), row.is_met), (Some("SSE"), false));
+        assert_eq!(
+            targets(&pair, "steady", &[1, 1]),
+            [],
+            "the bytes are a target only with orders"
+        );
+        let differences =
+            differences(&[(1, 300.0), (2, 290.0)].into(), &[(2, 280.0)].into()).unwrap();
+        assert_eq!((differences.n, differences.median), (1, 10.0));
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! The number of clients, and the notifications that are published to them.
 
+use std::fmt;
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -13,8 +16,8 @@ pub struct Workload {
     /// Notifications per second in the stages steady and burst. If the server or the load cannot keep up, the latency
     /// only shows how long the queue grew. Default: 20.
     pub rate: f64,
-    /// Bytes of each payload, at least [`Workload::MIN_PAYLOAD`]. Default: 128.
-    pub payload: usize,
+    /// The content of each payload. Default: 128 bytes without structure.
+    pub payload: Payload,
     /// Interleaved rounds with fresh servers. The medians are over rounds. Default: 3.
     pub rounds: usize,
     /// Seconds for which the stage steady publishes. Default: 1.
@@ -30,6 +33,72 @@ pub struct Workload {
     pub publishers: usize,
 }
 
+/// The content of each payload. It follows from the number of the notification, so that all contenders are sent the
+/// same. Every payload has a stamp of 25 bytes, by which the load recognises it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Payload {
+    /// Price ticks in JSON, about 97 bytes each.
+    Ticks,
+    /// Updates of orders in JSON, about 227 bytes each, with quotes that a server must escape.
+    Orders,
+    /// 128 bytes of random text, which can hardly be compressed.
+    Random,
+    /// This number of bytes, which are all the same after the stamp. At least [`Workload::MIN_PAYLOAD`].
+    #[serde(untagged)]
+    Plain(usize),
+}
+
+impl Payload {
+    /// Its average length in bytes.
+    pub(crate) fn about(self) -> usize {
+        match self {
+            Self::Ticks => 97,
+            Self::Orders => 227,
+            Self::Random => 128,
+            Self::Plain(bytes) => bytes,
+        }
+    }
+
+    /// Its greatest length in bytes.
+    pub(crate) fn most(self) -> usize {
+        match self {
+            Self::Ticks | Self::Orders => self.about() + 40,
+            Self::Random | Self::Plain(_) => self.about(),
+        }
+    }
+}
+
+impl fmt::Display for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ticks => f.write_str("ticks"),
+            Self::Orders => f.write_str("orders"),
+            Self::Random => f.write_str("random"),
+            Self::Plain(bytes) => write!(f, "{bytes}"),
+        }
+    }
+}
+
+impl FromStr for Payload {
+    type Err = PlanError;
+
+    /// Reads a name, or a number of bytes.
+    ///
+    /// # Errors
+    /// Fails if the text is neither.
+    fn from_str(text: &str) -> Result<Self, PlanError> {
+        let named = [Self::Ticks, Self::Orders, Self::Random];
+        let named = named.into_iter().find(|one| one.to_string() == text);
+        named.or_else(|| text.parse().ok().map(Self::Plain)).ok_or_else(|| {
+            PlanError(format!(
+                "invalid payload {text:?}: expected a number of bytes, ticks, orders or random"
+            ))
+        })
+    }
+}
+
 /// An invalid plan, with the reason.
 #[derive(Debug, Error, PartialEq)]
 #[error("{0}")]
@@ -40,7 +109,7 @@ impl Default for Workload {
         Self {
             clients: 1_000,
             rate: 20.0,
-            payload: 128,
+            payload: Payload::Plain(128),
             rounds: 3,
             steady_seconds: 1.0,
             burst_seconds: 1.0,
@@ -78,7 +147,7 @@ impl Workload {
             ("clients", clients, 1, MAX_SOCKETS),
             ("publishers", publishers, 1, MAX_SOCKETS),
             ("rounds", rounds, 1, Self::MAX_ROUNDS),
-            ("payload", payload, Self::MIN_PAYLOAD, Self::MAX_PAYLOAD),
+            ("payload", payload.about(), Self::MIN_PAYLOAD, Self::MAX_PAYLOAD),
         ] {
             if !(least..=most).contains(&given) {
                 return wrong(format!("{what} must be from {least} to {most}, not {given}"));

@@ -17,6 +17,7 @@ use super::score::Score;
 use super::session_event::{Event, SessionEvent, Traffic};
 use super::socket::{Connection, Intake, begin_to_connect};
 use super::stamp::Run;
+use super::wire::inflate::Inflation;
 use crate::protocol::{Setup, Transport};
 
 /// The clients of a load.
@@ -264,7 +265,8 @@ impl Crowd {
             }
             Event::Received(bytes) => {
                 let reply = &mut Vec::new();
-                let mut inbox = Inbox { run, order, score, now, answers: 0, reply };
+                let inflation = &mut Inflation::default();
+                let mut inbox = Inbox { run, order, score, now, answers: 0, reply, inflation };
                 match session.take(&bytes, &mut inbox) {
                     // The server sends a line at once.
                     Ok(()) => self.answered(index, now),

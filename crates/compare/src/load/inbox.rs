@@ -5,6 +5,7 @@ use memchr::memchr;
 use super::order::Order;
 use super::score::Score;
 use super::stamp::{self, Run};
+use super::wire::inflate::Inflation;
 
 /// The results of one read of one connection.
 #[derive(Debug)]
@@ -18,6 +19,7 @@ pub(crate) struct Inbox<'a> {
     pub(crate) answers: usize,
     /// Bytes to send after the read, with one write.
     pub(crate) reply: &'a mut Vec<u8>,
+    pub(crate) inflation: &'a mut Inflation,
 }
 
 impl Inbox<'_> {

@@ -15,6 +15,10 @@
 //! notification counts as delivered when its stamp has been read. The counts of lost, duplicated and reordered
 //! notifications are exact.
 //!
+//! With compression, every client inflates what it receives, which a client of a real service does on its own machine.
+//! Each WebSocket and each SSE client then takes about 40 KB, so 10,000 of them take 400 MB, and a delivery costs the
+//! load about as much CPU time again. Bytes are counted at the sockets, so they are the compressed ones.
+//!
 //! | idea | file |
 //! | --- | --- |
 //! | the setup, the commands and the outcomes | `../protocol.rs` |
@@ -24,7 +28,7 @@
 //! | their requests, and TLS | `requests.rs`, `tls.rs`, `../tls.rs` |
 //! | clients by WebTransport | `quic.rs`, `session_event.rs` |
 //! | parsing what they read | `wire/`, `inbox.rs` |
-//! | the stamp, the check, the latencies | `stamp.rs`, `order.rs`, `score.rs`, `handshakes.rs` |
+//! | payloads and their stamps, the check, the latencies | `payload.rs`, `stamp.rs`, `order.rs`, `score.rs`, `handshakes.rs` |
 
 mod crowd;
 mod event_loop;
@@ -32,6 +36,7 @@ mod gone;
 mod handshakes;
 mod inbox;
 mod order;
+mod payload;
 mod publisher;
 #[cfg_attr(not(feature = "webtransport"), path = "no_quic.rs")]
 mod quic;

@@ -6,10 +6,12 @@ use std::net::SocketAddr;
 use rustls::client::UnbufferedClientConnection;
 use url::{Position, Url};
 
+use super::payload;
 use super::socket::resolve;
 use super::stamp::Run;
 use super::tls::Tls;
 use super::wire::Reader;
+use super::wire::gzip::GzipEvents;
 use super::wire::http::{Events, Polls, Responses, Stream};
 use super::wire::http2::{Body, Http2, Request};
 use super::wire::nats::{self, Nats};
@@ -17,6 +19,7 @@ use super::wire::redis::{self, Redis};
 use super::wire::websocket::Frames;
 use crate::protocol::{Setup, Transport};
 use crate::tls::Session;
+use crate::workload::Payload;
 
 /// The requests of one load.
 #[derive(Debug)]
@@ -30,8 +33,9 @@ pub(crate) struct Requests {
     /// Additional header lines of each request.
     headers: String,
     pub(crate) run: Run,
-    /// Bytes of each payload.
-    payload: usize,
+    payload: Payload,
+    /// `true` if clients request compression.
+    compression: bool,
     /// The topic, or the common prefix of all topics.
     topic: String,
     /// The number of topics, one per client. With 1, all clients share one topic.
@@ -70,6 +74,7 @@ impl Requests {
             headers: setup.headers.clone(),
             run,
             payload: setup.payload,
+            compression: setup.compression,
             topic: format!("compare.{run}"),
             topics: if setup.own_topics { setup.clients as u64 } else { 1 },
             from_start: false,
@@ -123,22 +128,34 @@ impl Requests {
 
     fn subscribe_by_http1(&self, index: usize, topic: &str) -> (Vec<u8>, Box<dyn Reader>) {
         let server = self.of_client(index);
-        let get = |headers| self.request("GET", server, topic, self.query(), headers).into();
+        let get = |headers: &str| self.request("GET", server, topic, self.query(), headers).into();
+        let gzip = if self.compression { "Accept-Encoding: gzip\r\n" } else { "" };
         match self.transport {
             Transport::WebSocket => {
                 let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\n\
                                Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: tidings.v1\r\n\
                                Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-                (get(upgrade), Box::new(Stream::new(101, Frames::default())))
+                if !self.compression {
+                    return (get(upgrade), Box::new(Stream::new(101, Frames::default())));
+                }
+                let extension =
+                    "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
+                let frames = Frames::compressed();
+                (get(&format!("{upgrade}{extension}")), Box::new(Stream::new(101, frames)))
             }
             Transport::Sse => {
-                (get("Accept: text/event-stream\r\n"), Box::new(Stream::new(200, Events)))
+                let accept = format!("Accept: text/event-stream\r\n{gzip}");
+                let reader: Box<dyn Reader> = match self.compression {
+                    true => Box::new(Stream::new(200, GzipEvents::default())),
+                    false => Box::new(Stream::new(200, Events)),
+                };
+                (get(&accept), reader)
             }
             _ => {
-                let poll = self.request("GET", server, topic, POLL, "");
+                let poll = self.request("GET", server, topic, POLL, gzip);
                 let (before_cursor, after_cursor) = poll.split_once('\n').unwrap_or_default();
                 let reader = Responses::to_polls(before_cursor.into(), after_cursor.into());
-                (get(""), Box::new(reader))
+                (get(gzip), Box::new(reader))
             }
         }
     }
@@ -200,7 +217,9 @@ impl Requests {
 
     /// Appends a publish with its payload.
     pub(crate) fn publish(&self, out: &mut Vec<u8>, publisher: u16, sequence: u64) {
-        let (topic, length) = (self.topic(sequence), self.payload);
+        let (topic, mut payload) = (self.topic(sequence), Vec::with_capacity(self.payload.most()));
+        payload::write(self.payload, &mut payload, self.run, sequence);
+        let length = payload.len();
         let (head, end) = match self.transport {
             Transport::Nats | Transport::JetStream => {
                 let inbox = self.publisher_inbox(publisher);
@@ -216,7 +235,7 @@ impl Requests {
             }
         };
         out.extend_from_slice(head.as_bytes());
-        self.run.write(out, sequence, length);
+        out.extend_from_slice(&payload);
         out.extend_from_slice(end.as_bytes());
     }
 

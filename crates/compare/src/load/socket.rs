@@ -22,6 +22,7 @@ use super::order::Order;
 use super::score::Score;
 use super::stamp::Run;
 use super::wire::Reader;
+use super::wire::inflate::Inflation;
 use crate::tls::Session;
 
 /// Edge-triggered. A socket that was read completely is not reported again until more arrives.
@@ -126,6 +127,7 @@ pub(crate) struct Intake {
     buffer: Box<[u8]>,
     /// The buffer for everything that TLS has opened. It begins with the unused bytes of the connection.
     opened: Vec<u8>,
+    inflation: Inflation,
     pub(crate) began: Instant,
     /// `true` if the current connection is at its end, so that reading it finds the end.
     pub(crate) is_ending: bool,
@@ -134,7 +136,8 @@ pub(crate) struct Intake {
 impl Intake {
     pub(crate) fn new(run: Run) -> Self {
         let buffer = vec![0; CARRIED + READ].into();
-        Self { run, buffer, opened: Vec::new(), began: Instant::now(), is_ending: false }
+        let (opened, inflation) = (Vec::new(), Inflation::default());
+        Self { run, buffer, opened, inflation, began: Instant::now(), is_ending: false }
     }
 
     /// Nanoseconds since the load started.
@@ -222,7 +225,8 @@ impl Connection {
                     &intake.opened
                 }
             };
-            let mut inbox = Inbox { run, order, score, now, answers: 0, reply };
+            let inflation = &mut intake.inflation;
+            let mut inbox = Inbox { run, order, score, now, answers: 0, reply, inflation };
             let used = self.reader.take(bytes, &mut inbox)?;
             exchange.answers += inbox.answers;
             exchange.now = now;

@@ -1,8 +1,8 @@
-//! The stamp at the start of each payload, which identifies the publish to the client that receives it.
+//! The stamp in each payload, which identifies the publish to the client that receives it.
 //!
 //! ```text
-//! @ 000000000000002a 5f0c93d1 ..........................
-//!   sequence number  run      padding up to the length of the payload
+//! @ 000000000000002a 5f0c93d1
+//!   sequence number  run
 //! ```
 
 use std::fmt;
@@ -41,14 +41,12 @@ impl Run {
         number(self.0) as u8
     }
 
-    /// Appends a payload of `length` bytes.
-    pub(crate) fn write(self, out: &mut Vec<u8>, sequence: u64, length: usize) {
+    /// Appends a stamp.
+    pub(crate) fn write(self, out: &mut Vec<u8>, sequence: u64) {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let end = out.len() + length;
         out.push(MARK);
         out.extend((0..16).rev().map(|place| DIGITS[(sequence >> (4 * place)) as usize & 15]));
         out.extend_from_slice(&self.0);
-        out.resize(end, b'.');
     }
 
     /// The sequence number of a stamp, or `None` if it is not a stamp of this load.
@@ -81,8 +79,9 @@ mod tests {
         let run = Run::new(0x5f0c_93d1);
         for sequence in [0, 42, 0x0123_4567_89ab_cdef, u64::MAX] {
             let mut payload = Vec::new();
-            run.write(&mut payload, sequence, 64);
-            assert_eq!(payload.len(), 64);
+            run.write(&mut payload, sequence);
+            assert_eq!(payload.len(), LENGTH);
+            payload.push(b'.');
             assert_eq!(run.read(&payload), Some(sequence));
             assert_eq!(Run::new(7).read(&payload), None, "of another load");
             assert_eq!(run.read(&payload[..LENGTH - 1]), None, "cut");

@@ -103,6 +103,7 @@ impl Report {
     fn target(&self, target: &TargetRow) -> (String, Vec<Cell>) {
         let TargetRow { transport, against, unit, .. } = target;
         let label = match against {
+            Some(against) if target.is_difference => format!("{transport} − {against}"),
             Some(against) => format!("{transport} / {against}"),
             None => transport.clone(),
         };

@@ -20,7 +20,7 @@ use crate::summary::Summary;
 use crate::targets::TargetRow;
 use crate::units::separated;
 use crate::warnings::Warning;
-use crate::workload::Workload;
+use crate::workload::{Payload, Workload};
 
 /// A finished comparison. Its JSON contains all raw figures and the environment of the run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -112,15 +112,18 @@ impl Report {
     /// Clients, rate, payload and rounds in one line.
     fn subject(&self) -> String {
         let Workload { rate, rounds, .. } = &self.plan;
-        let [clients, payload] =
-            [self.plan.clients, self.plan.payload].map(|number| separated(&number.to_string()));
+        let clients = separated(&self.plan.clients.to_string());
+        let payload = match self.plan.payload {
+            Payload::Plain(bytes) => format!("{} B payload", separated(&bytes.to_string())),
+            named => format!("payload of {named}, {} B", named.about()),
+        };
         let rate = separated(&rate.to_string());
         let tls = if self.plan.tls { " over TLS" } else { "" };
         let plural = if *rounds == 1 { "" } else { "s" };
         let interrupted = self.warnings.iter().any(Warning::is_interruption);
         let mark = if interrupted { " · interrupted" } else { "" };
         format!(
-            "{clients} clients{tls} · {rate} notifications/s · {payload} B payload · {rounds} \
+            "{clients} clients{tls} · {rate} notifications/s · {payload} · {rounds} \
              round{plural}{mark}"
         )
     }

@@ -3,6 +3,7 @@
 use httparse::{EMPTY_HEADER, Response, Status};
 
 use super::Reader;
+use super::inflate::Inflation;
 use crate::load::gone::Gone;
 use crate::load::inbox::Inbox;
 
@@ -30,6 +31,10 @@ pub(crate) struct Events;
 pub(crate) struct Responses {
     /// How many bytes of the current body are missing.
     left: u64,
+    /// `true` if the current body is compressed.
+    is_gzip: bool,
+    /// The beginning of a compressed body. Takes no memory otherwise.
+    member: Vec<u8>,
     polls: Option<Polls>,
 }
 
@@ -42,11 +47,17 @@ pub(crate) struct Polls {
 }
 
 /// The head of a response.
-struct Head {
+#[derive(Debug)]
+pub(crate) struct Head {
     /// The offset of the body.
-    length: usize,
+    pub(super) length: usize,
     /// The value of `Content-Length`, or `None` for a stream.
-    body: Option<usize>,
+    pub(super) body: Option<usize>,
+    /// `true` if the body is compressed by gzip.
+    pub(super) is_gzip: bool,
+    pub(super) is_chunked: bool,
+    /// `true` if messages of a WebSocket may be compressed.
+    pub(super) deflates: bool,
 }
 
 impl<R> Stream<R> {
@@ -61,6 +72,7 @@ impl<R: Reader> Reader for Stream<R> {
         if let Some(status) = self.status {
             let Some(head) = Head::read(input, status)? else { return Ok(0) };
             self.status = None;
+            self.body.begin(&head)?;
             inbox.answers += 1;
             at = head.length;
         }
@@ -77,14 +89,15 @@ impl Reader for Events {
 impl Responses {
     /// The reader of a client that polls. A poll consists of the cursor between these two parts.
     pub(crate) fn to_polls(before_cursor: String, after_cursor: String) -> Self {
-        Self { left: 0, polls: Some(Polls::new(before_cursor, after_cursor)) }
+        Self { polls: Some(Polls::new(before_cursor, after_cursor)), ..Self::default() }
     }
 
     /// Reads a head, and the cursor of a poll. Returns the offset of the body.
     fn begin(&mut self, input: &[u8]) -> Result<Option<usize>, Gone> {
         let Some(head) = Head::read(input, 200)? else { return Ok(None) };
         let length = head.body.ok_or(Gone::Invalid("a response has no Content-Length"))?;
-        if let Some(polls) = &mut self.polls {
+        self.is_gzip = head.is_gzip;
+        if let (Some(polls), false) = (&mut self.polls, head.is_gzip) {
             let body = &input[head.length..];
             if body.len() < length.min(Polls::START) {
                 return Ok(None);
@@ -93,6 +106,30 @@ impl Responses {
         }
         self.left = length as u64;
         Ok(Some(head.length))
+    }
+
+    /// Collects a compressed body and inflates it once it is whole. Returns the number of used bytes.
+    fn take_member(&mut self, input: &[u8], inbox: &mut Inbox<'_>) -> Result<usize, Gone> {
+        let part = &input[..input.len().min(self.left as usize)];
+        self.left -= part.len() as u64;
+        if self.left > 0 {
+            self.member.extend_from_slice(part);
+            return Ok(part.len());
+        }
+        let polls = &mut self.polls;
+        let content = |content: &[u8], inbox: &mut Inbox<'_>| {
+            polls.as_mut().map_or(Ok(()), |polls| polls.read(content))?;
+            inbox.scan(content);
+            Ok(())
+        };
+        let mut member = std::mem::take(&mut self.member);
+        if member.is_empty() {
+            Inflation::member(inbox, part, content)?;
+        } else {
+            member.extend_from_slice(part);
+            Inflation::member(inbox, &member, content)?;
+        }
+        Ok(part.len())
     }
 }
 
@@ -131,7 +168,10 @@ impl Reader for Responses {
                 let Some(length) = self.begin(&input[at..])? else { return Ok(at) };
                 at += length;
             }
-            at += inbox.scan_body(&mut self.left, &input[at..]);
+            at += match self.is_gzip {
+                true => self.take_member(&input[at..], inbox)?,
+                false => inbox.scan_body(&mut self.left, &input[at..]),
+            };
             if self.left > 0 {
                 return Ok(at);
             }
@@ -164,21 +204,29 @@ impl Head {
         if code != status {
             return Err(Gone::Rejected(code));
         }
-        let is_length =
-            |header: &&mut httparse::Header<'_>| header.name.eq_ignore_ascii_case("content-length");
-        let mut body = None;
-        if let Some(header) = response.headers.iter_mut().find(is_length) {
-            let length = str::from_utf8(header.value).ok().and_then(|text| text.parse().ok());
+        let value = |name: &str| {
+            let mut headers = response.headers.iter();
+            let header = headers.find(|header| header.name.eq_ignore_ascii_case(name))?;
+            Some(str::from_utf8(header.value).unwrap_or_default())
+        };
+        let body = value("content-length").map(|text| {
             let invalid = Gone::Invalid("the Content-Length of a response is not a number");
-            body = Some(length.ok_or(invalid)?);
-        }
-        Ok(Some(Self { length, body }))
+            text.parse().map_err(|_| invalid)
+        });
+        let extensions = value("sec-websocket-extensions").unwrap_or_default();
+        Ok(Some(Self {
+            length,
+            body: body.transpose()?,
+            is_gzip: value("content-encoding") == Some("gzip"),
+            is_chunked: value("transfer-encoding") == Some("chunked"),
+            deflates: extensions.starts_with("permessage-deflate"),
+        }))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{five_by_cuts, payload};
+    use super::super::tests::{Deflated, five_by_cuts, payload};
     use super::*;
 
     fn response(notifications: &[u64]) -> Vec<u8> {
@@ -204,6 +252,30 @@ mod tests {
             let (reply, answers) = five_by_cuts(&bytes, cut, &mut polls);
             let poll = "GET /?after=a-7\r\n";
             assert_eq!((String::from_utf8_lossy(&reply).as_ref(), answers), (&*poll.repeat(4), 4));
+        }
+    }
+
+    #[test]
+    fn compressed_responses_to_polls_are_inflated_at_every_split() {
+        let compressed = |notifications: &[u64]| {
+            let plain = response(notifications);
+            let body = plain.windows(4).position(|part| part == b"\r\n\r\n").unwrap() + 4;
+            let mut deflated = Deflated::default();
+            let member = [
+                &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3][..],
+                &deflated.finish(&plain[body..]),
+                &[0; 8],
+            ];
+            let member = member.concat();
+            let head = "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: ";
+            [format!("{head}{}\r\n\r\n", member.len()).as_bytes(), &member].concat()
+        };
+        let bytes =
+            [response(&[]), compressed(&[0, 1, 2]), response(&[3]), compressed(&[4])].concat();
+        for cut in 1..bytes.len() {
+            let mut polls = Responses::to_polls("GET /?after=".to_owned(), "\r\n".to_owned());
+            let (reply, answers) = five_by_cuts(&bytes, cut, &mut polls);
+            assert_eq!((reply.len(), answers), (4 * "GET /?after=a-7\r\n".len(), 4));
         }
     }
 

@@ -129,6 +129,7 @@ impl Http2 {
             now: inbox.now,
             answers: 0,
             reply: &mut reply,
+            inflation: &mut *inbox.inflation,
         };
         let is_end = is_whole && *ends_stream;
         let body = &mut self.body;

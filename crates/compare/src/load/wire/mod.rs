@@ -1,7 +1,9 @@
 //! The protocol of each transport: what connections send, and how stamps and responses are found in what they receive.
 
+pub(crate) mod gzip;
 pub(crate) mod http;
 pub(crate) mod http2;
+pub(crate) mod inflate;
 pub(crate) mod nats;
 pub(crate) mod redis;
 pub(crate) mod rest;
@@ -11,6 +13,7 @@ pub(crate) mod websocket;
 
 use std::fmt::Debug;
 
+use self::http::Head;
 use super::gone::Gone;
 use super::inbox::Inbox;
 
@@ -22,6 +25,14 @@ const LONGEST: usize = 4000;
 
 /// Reads what one connection receives.
 pub(crate) trait Reader: Debug {
+    /// Checks the head of the response before its content.
+    ///
+    /// # Errors
+    /// Fails if the server does not compress the content although the client requires that.
+    fn begin(&mut self, _head: &Head) -> Result<(), Gone> {
+        Ok(())
+    }
+
     /// Parses the bytes of one read, which may end anywhere, and returns how many it has used. The rest is passed again
     /// before the bytes of the next read.
     ///

@@ -1,17 +1,50 @@
 //! Helpers for the tests of the readers.
 
+use flate2::{Compress, Compression, FlushCompress};
+
 use super::Reader;
+use super::inflate::Inflation;
 use crate::load::inbox::Inbox;
 use crate::load::order::Order;
+use crate::load::payload;
 use crate::load::score::Score;
 use crate::load::stamp::Run;
+use crate::workload::Payload;
 
 const RUN: u32 = 0x5f0c_93d1;
 
 pub(super) fn payload(sequence: u64) -> Vec<u8> {
     let mut payload = Vec::new();
-    Run::new(RUN).write(&mut payload, sequence, 300);
+    payload::write(Payload::Plain(300), &mut payload, Run::new(RUN), sequence);
     payload
+}
+
+/// Compresses a stream with shared history.
+#[derive(Debug)]
+pub(super) struct Deflated(Compress);
+
+impl Default for Deflated {
+    fn default() -> Self {
+        Self(Compress::new(Compression::new(6), false))
+    }
+}
+
+impl Deflated {
+    /// Compresses the next part of the stream, with a flush.
+    pub(super) fn flush(&mut self, part: &[u8]) -> Vec<u8> {
+        self.compress(part, FlushCompress::Sync)
+    }
+
+    /// Compresses the last part of the stream.
+    pub(super) fn finish(&mut self, part: &[u8]) -> Vec<u8> {
+        self.compress(part, FlushCompress::Finish)
+    }
+
+    fn compress(&mut self, part: &[u8], flush: FlushCompress) -> Vec<u8> {
+        let mut out = Vec::with_capacity(2 * part.len() + 64);
+        self.0.compress_vec(part, &mut out, flush).expect("a valid state");
+        out
+    }
 }
 
 /// Passes `bytes` to a reader in pieces of this length, as a connection does. Asserts that notifications 0 to 4 are
@@ -22,6 +55,7 @@ pub(super) fn five_by_cuts(bytes: &[u8], cut: usize, reader: &mut dyn Reader) ->
     score.begin(true);
     (0..5).for_each(|_| assert!(score.publish(0, 0, 1, 1) < 5));
     let (mut reply, mut carry) = (Vec::new(), Vec::new());
+    let mut inflation = Inflation::default();
     let mut inbox = Inbox {
         run: Run::new(RUN),
         order: &mut order,
@@ -29,6 +63,7 @@ pub(super) fn five_by_cuts(bytes: &[u8], cut: usize, reader: &mut dyn Reader) ->
         now: 1,
         answers: 0,
         reply: &mut reply,
+        inflation: &mut inflation,
     };
     for part in bytes.chunks(cut) {
         carry.extend_from_slice(part);

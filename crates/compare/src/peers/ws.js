@@ -1,0 +1,33 @@
+// WebSocket by the package ws for Node, as in "server broadcast" of its README. Publishes are requests of the load.
+const http = require('http');
+const { createRequire } = require('module');
+const { WebSocketServer, WebSocket } = createRequire(process.cwd() + '/compare.js')('ws');
+
+const clients = new Map();
+const perMessageDeflate = process.argv[2] === 'on' && { threshold: 0 };
+const sockets = new WebSocketServer({ noServer: true, perMessageDeflate });
+
+const server = http.createServer({ noDelay: true }, (request, response) => {
+  const parts = [];
+  request.on('data', (part) => parts.push(part));
+  request.on('end', () => {
+    const payload = Buffer.concat(parts);
+    for (const client of clients.get(request.url) ?? []) {
+      if (client.readyState === WebSocket.OPEN) client.send(payload, { binary: false });
+    }
+    response.writeHead(200, { 'Content-Length': 2 }).end('{}');
+  });
+});
+server.on('upgrade', (request, socket, head) => {
+  sockets.handleUpgrade(request, socket, head, (client) => {
+    const topic = request.url;
+    if (!clients.has(topic)) clients.set(topic, new Set());
+    clients.get(topic).add(client);
+    client.on('error', () => {});
+    client.on('close', () => clients.get(topic).delete(client));
+  });
+});
+Object.assign(server, { requestTimeout: 0, headersTimeout: 0, keepAliveTimeout: 3600e3 });
+server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, () => {
+  console.log(`listening on http://127.0.0.1:${server.address().port}`);
+});
