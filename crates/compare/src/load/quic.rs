@@ -168,7 +168,7 @@ impl Quic {
 impl Session {
     /// Records the stamps in received bytes.
     pub(crate) fn take(&mut self, bytes: &[u8], inbox: &mut Inbox<'_>) -> Result<(), Gone> {
-        self.rest.take(bytes, |bytes| Events.take(bytes, inbox))
+        self.rest.take(bytes, |bytes| Events::default().take(bytes, inbox))
     }
 
     /// Begins a stage, whose traffic is counted.

@@ -147,7 +147,7 @@ impl Requests {
                 let accept = format!("Accept: text/event-stream\r\n{gzip}");
                 let reader: Box<dyn Reader> = match self.compression {
                     true => Box::new(Stream::new(200, GzipEvents::default())),
-                    false => Box::new(Stream::new(200, Events)),
+                    false => Box::new(Stream::new(200, Events::default())),
                 };
                 (get(&accept), reader)
             }
@@ -179,7 +179,9 @@ impl Requests {
         let request = Request { is_secure: self.tls.is_some(), authority: host.clone(), headers };
         let (out, reader) = match self.transport {
             Transport::WebSocket => Http2::connect(&first, &request, Box::new(Frames::default())),
-            Transport::Sse => Http2::get(&first, &request, Body::Stream(Box::new(Events))),
+            Transport::Sse => {
+                Http2::get(&first, &request, Body::Stream(Box::new(Events::default())))
+            }
             _ => {
                 let (before, after) = POLL.split_once('\n').unwrap_or_default();
                 let polls = Polls::new(format!("{resource}{before}"), after.to_owned());

@@ -1,6 +1,7 @@
 //! An event stream that is one gzip member (RFC 1952), which the server flushes after each event.
 
 use super::Reader;
+use super::chunks::Chunks;
 use super::http::Head;
 use super::inflate::{GZIP_HEAD, Inflater, check_gzip};
 use super::rest::Rest;
@@ -13,13 +14,6 @@ pub(crate) struct GzipEvents {
     /// `None` if the body is not chunked.
     chunks: Option<Chunks>,
     member: Member,
-}
-
-/// Finds the content in chunks (RFC 9112, section 7.1).
-#[derive(Debug, Default)]
-struct Chunks {
-    /// How many bytes of the current chunk are missing.
-    left: usize,
 }
 
 /// The content.
@@ -45,40 +39,6 @@ impl Reader for GzipEvents {
         match chunks {
             Some(chunks) => chunks.take(input, |part| member.take(part, inbox)),
             None => member.take(input, inbox).map(|()| input.len()),
-        }
-    }
-}
-
-impl Chunks {
-    /// Passes the content to `take` and returns the number of used bytes.
-    fn take(
-        &mut self,
-        input: &[u8],
-        mut take: impl FnMut(&[u8]) -> Result<(), Gone>,
-    ) -> Result<usize, Gone> {
-        let mut at = 0;
-        loop {
-            let part = &input[at..input.len().min(at + self.left)];
-            if !part.is_empty() {
-                take(part)?;
-                at += part.len();
-                self.left -= part.len();
-            }
-            if self.left > 0 {
-                return Ok(at);
-            }
-            let Some((line, length)) = super::line(&input[at..])? else { return Ok(at) };
-            at += length;
-            // The line end after a chunk is an empty line.
-            if !line.is_empty() {
-                let size = line.split(|&byte| byte == b';').next().unwrap_or_default();
-                let size = str::from_utf8(size).ok();
-                let size = size.and_then(|size| usize::from_str_radix(size.trim(), 16).ok());
-                self.left = size.ok_or(Gone::Invalid("the size of a chunk is not a number"))?;
-                if self.left == 0 {
-                    return Err(Gone::Closed);
-                }
-            }
         }
     }
 }

@@ -3,7 +3,9 @@
 use httparse::{EMPTY_HEADER, Response, Status};
 
 use super::Reader;
+use super::chunks::Chunks;
 use super::inflate::Inflation;
+use super::rest::Rest;
 use crate::load::gone::Gone;
 use crate::load::inbox::Inbox;
 
@@ -21,10 +23,19 @@ pub(crate) struct Stream<R> {
     body: R,
 }
 
-/// Reads an event stream, chunked or not. The size line of a chunk contains no stamp, and no server ends a chunk within
-/// an event.
-#[derive(Debug)]
-pub(crate) struct Events;
+/// Reads an event stream.
+#[derive(Debug, Default)]
+pub(crate) struct Events {
+    /// `None` if the body is not chunked.
+    chunked: Option<Box<Chunked>>,
+}
+
+#[derive(Debug, Default)]
+struct Chunked {
+    chunks: Chunks,
+    /// A stamp that a chunk has cut.
+    rest: Rest,
+}
 
 /// Reads responses that have a body.
 #[derive(Debug, Default)]
@@ -81,8 +92,15 @@ impl<R: Reader> Reader for Stream<R> {
 }
 
 impl Reader for Events {
+    fn begin(&mut self, head: &Head) -> Result<(), Gone> {
+        self.chunked = head.is_chunked.then(Box::default);
+        Ok(())
+    }
+
     fn take(&mut self, input: &[u8], inbox: &mut Inbox<'_>) -> Result<usize, Gone> {
-        Ok(inbox.scan(input))
+        let Some(chunked) = &mut self.chunked else { return Ok(inbox.scan(input)) };
+        let Chunked { chunks, rest } = &mut **chunked;
+        chunks.take(input, |part| rest.take(part, |bytes| Ok(inbox.scan(bytes))))
     }
 }
 
@@ -280,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn every_event_counts_once_after_the_head_at_every_split() {
+    fn every_event_counts_once_after_the_head_at_every_split_and_in_chunks() {
         let mut bytes =
             b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nretry: 1\n\n: it@is\n\n".to_vec();
         for sequence in 0..5 {
@@ -292,8 +310,20 @@ mod tests {
             bytes.extend_from_slice(b"\n\n");
         }
         for cut in 1..=bytes.len() {
-            let (reply, answers) = five_by_cuts(&bytes, cut, &mut Stream::new(200, Events));
+            let (reply, answers) =
+                five_by_cuts(&bytes, cut, &mut Stream::new(200, Events::default()));
             assert_eq!((reply.len(), answers), (0, 1));
+        }
+        let head = bytes.windows(4).position(|part| part == b"\r\n\r\n").unwrap() + 4;
+        for size in [1, 2, 7, 26, 300, 4_000] {
+            let mut chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+            for chunk in bytes[head..].chunks(size) {
+                chunked.extend_from_slice(format!("{:X};x=y\r\n", chunk.len()).as_bytes());
+                chunked.extend([chunk, b"\r\n"].concat());
+            }
+            for cut in 1..100 {
+                five_by_cuts(&chunked, cut, &mut Stream::new(200, Events::default()));
+            }
         }
         let rejected = Head::read(b"HTTP/1.1 404 Not Found\r\n\r\n", 200);
         assert!(matches!(rejected, Err(Gone::Rejected(404))));

@@ -270,7 +270,8 @@ mod tests {
             .collect();
         let bytes = [settings(), response(1, &events, false)].concat();
         for cut in 1..bytes.len() {
-            let (_, mut reader) = Http2::get("/", &request(), Body::Stream(Box::new(Events)));
+            let (_, mut reader) =
+                Http2::get("/", &request(), Body::Stream(Box::new(Events::default())));
             let (reply, answers) = five_by_cuts(&bytes, cut, &mut reader);
             let expected = b"\0\0\0\x04\x01\0\0\0\0\0\0\x08\x06\x01\0\0\0\0abcdefgh";
             assert_eq!((&reply[..], answers), (&expected[..], 1));

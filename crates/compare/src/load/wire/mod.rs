@@ -1,5 +1,6 @@
 //! The protocol of each transport: what connections send, and how stamps and responses are found in what they receive.
 
+mod chunks;
 pub(crate) mod gzip;
 pub(crate) mod http;
 pub(crate) mod http2;
