@@ -44,6 +44,47 @@ fn a_missing_queue_server_is_reported_and_the_rest_is_measured() {
 }
 
 #[test]
+fn missing_peers_are_reported_and_the_rest_is_measured() {
+    let (code, printed) = compare("sse,ws,bun,nginx", Some("/nowhere"));
+    assert_eq!(code, Some(0), "{printed}");
+    for missing in [
+        "WebSocket, ws: not measured: there is no package ws for node: get node from",
+        "WebSocket, Bun: not measured: there is no bun in PATH",
+        "SSE, nginx: not measured: there is no nginx in PATH",
+    ] {
+        assert!(printed.contains(missing), "{printed}");
+    }
+}
+
+#[test]
+fn every_payload_is_received() {
+    for payload in ["ticks", "orders", "random"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
+        command.args(["compare", "--transports", "transports", "--rows", "steady"]);
+        command.args(["--clients", "5", "--rounds", "1", "--rate", "50", "--seconds", "0.3"]);
+        let output = output(command.args(["--payload", payload, "--json", "-"]));
+        let table = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{table}");
+        assert!(table.contains(&format!("payload of {payload}")), "{table}");
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(report["plan"]["payload"], payload);
+        for sample in report["samples"].as_array().unwrap() {
+            assert!(sample["deliveries"].as_u64() > Some(0), "{sample}");
+        }
+    }
+}
+
+#[test]
+fn a_contender_without_compression_is_rejected() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
+    let output =
+        output(command.args(["compare", "--compression", "on", "--transports", "sse,nats"]));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("nats cannot be measured with compression"), "{error}");
+}
+
+#[test]
 fn servers_that_share_a_broker_are_measured() {
     let (code, printed) = compare("memory,redis-2", None);
     assert_eq!(code, Some(0), "{printed}");

@@ -16,7 +16,7 @@
 //!
 //! | idea | file |
 //! | --- | --- |
-//! | what to measure | `plan.rs`, `workload.rs` |
+//! | what to measure | `plan.rs`, `choice.rs`, `workload.rs` |
 //! | the lists: contenders, scenarios, rows and targets | `contender.rs`, `scenario.rs`, `rows.rs` |
 //! | starting and stopping servers, their CPU time and memory | `servers.rs`, `child.rs`, `proc.rs`, `pin.rs`, `quota.rs` |
 //! | the load, and the commands that control it | `load/`, `protocol.rs` |
@@ -31,6 +31,7 @@
 pub mod baseline;
 mod certificate;
 mod child;
+mod choice;
 mod contender;
 mod environment;
 mod latency;

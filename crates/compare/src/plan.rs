@@ -4,9 +4,7 @@ use std::path::PathBuf;
 
 use url::{Position, Url};
 
-use crate::contender::{
-    self, COMPRESSED, Contender, HTTP2, MESSAGE_QUEUE, Server, TRANSPORTS, chosen, each_once,
-};
+use crate::contender::Contender;
 use crate::protocol::MAX_SOCKETS;
 use crate::rows::{FIGURES, Figure};
 use crate::scenario::{BURST, SCENARIOS, Scenario};
@@ -128,90 +126,6 @@ impl Plan {
         }
     }
 
-    pub(crate) fn contenders(&self) -> Result<Vec<&'static Contender>, PlanError> {
-        let names: Vec<&str> = match &self.contenders[..] {
-            [] if self.running.is_some()
-                || self.baseline
-                || self.compression.is_some()
-                || self.workload.tls =>
-            {
-                vec![TRANSPORTS]
-            }
-            [] => vec![TRANSPORTS, MESSAGE_QUEUE],
-            names => names.iter().map(String::as_str).collect(),
-        };
-        let mut contenders = chosen(&names).map_err(|name| {
-            let known = contender::contender_names().join(", ");
-            PlanError(format!("unknown contender {name:?}: expected one of {known}"))
-        })?;
-        match self.compression {
-            None | Some(Compression::Off) => {}
-            Some(Compression::Both) => {
-                let pairs = contenders.into_iter().flat_map(|one| [Some(one), one.compressed()]);
-                contenders = each_once(pairs.flatten());
-            }
-            Some(Compression::On) => {
-                let with = |one: &'static Contender| match one.compressed() {
-                    _ if one.compression => Ok(one),
-                    Some(compressed) => Ok(compressed),
-                    None => wrong(format!(
-                        "{} cannot be measured with compression: leave it out",
-                        one.name
-                    )),
-                };
-                contenders =
-                    each_once(contenders.into_iter().map(with).collect::<Result<Vec<_>, _>>()?);
-            }
-        }
-        if self.baseline {
-            let pairs = contenders.into_iter().flat_map(|one| [Some(one), one.baseline()]);
-            contenders = each_once(pairs.flatten());
-        }
-        let has_no_tls =
-            |one: &&&Contender| !matches!(one.server, Server::Ours { .. } | Server::Baseline);
-        if self.workload.tls {
-            if self.running.is_some() {
-                return wrong(
-                    "a running server cannot be measured over TLS: leave out its URL".to_owned(),
-                );
-            }
-            if let Some(Contender { name, .. }) = contenders.iter().find(has_no_tls) {
-                return wrong(format!("{name} cannot be measured over TLS: leave it out"));
-            }
-        }
-        if let Some(Contender { name, .. }) = contenders.iter().find(|one| one.is_webtransport())
-            && !self.workload.tls
-        {
-            return wrong(format!("{name} can be measured only over TLS: add --tls"));
-        }
-        let is_other = |one: &&&Contender| !matches!(one.family, TRANSPORTS | HTTP2 | COMPRESSED);
-        match contenders.iter().find(is_other) {
-            Some(Contender { name, .. }) if self.running.is_some() => {
-                wrong(format!("{name} cannot be measured on a running server: leave out its URL"))
-            }
-            _ => Ok(contenders),
-        }
-    }
-
-    /// Returns `true` if one of its contenders is our server over a broker.
-    pub fn needs_broker(&self) -> bool {
-        let is_over_broker =
-            |one: &&Contender| matches!(one.server, Server::Ours { broker: Some(_), .. });
-        self.contenders().is_ok_and(|contenders| contenders.iter().any(is_over_broker))
-    }
-
-    /// Returns `true` if one of the contenders needs the feature `webtransport`.
-    pub fn needs_webtransport(&self) -> bool {
-        self.contenders().is_ok_and(|contenders| contenders.iter().any(|one| one.is_webtransport()))
-    }
-
-    /// Returns `true` if one of the contenders needs the feature `axum`.
-    pub fn needs_axum(&self) -> bool {
-        let is_in_axum =
-            |one: &&Contender| matches!(one.server, Server::Mounted | Server::Broadcast);
-        self.contenders().is_ok_and(|contenders| contenders.iter().any(is_in_axum))
-    }
-
     pub(crate) fn figures(&self) -> Vec<&'static Figure> {
         let is_default = |scenario: &Scenario| {
             std::ptr::eq(scenario, &SCENARIOS[0])
@@ -304,41 +218,6 @@ mod tests {
     }
 
     #[test]
-    fn each_baseline_occurs_once_next_to_its_transport() {
-        let contenders = ["websocket", "plain"].map(str::to_owned).to_vec();
-        let plan = Plan { contenders, baseline: true, ..plan() };
-        let expected =
-            ["websocket", "baseline-websocket", "websocket-plain", "sse-plain", "baseline-sse"];
-        assert_eq!(names(&plan), expected);
-    }
-
-    #[test]
-    fn compression_pairs_or_replaces_contenders() {
-        let with = |compression, contenders: &[&str]| {
-            let contenders = contenders.iter().map(|&name| name.to_owned()).collect();
-            Plan { contenders, compression: Some(compression), ..plan() }
-        };
-        let expected = [
-            "websocket",
-            "websocket-compressed",
-            "sse",
-            "sse-compressed",
-            "long-polling",
-            "long-polling-compressed",
-        ];
-        assert_eq!(names(&with(Compression::Both, &[])), expected);
-        assert_eq!(names(&with(Compression::Off, &[])), ["websocket", "sse", "long-polling"]);
-        assert_eq!(
-            names(&with(Compression::On, &["sse", "nginx"])),
-            ["sse-compressed", "nginx-compressed"]
-        );
-        let baseline = Plan { baseline: true, ..with(Compression::Both, &["sse"]) };
-        assert_eq!(names(&baseline), ["sse", "baseline-sse", "sse-compressed"]);
-        let error = with(Compression::On, &["sse", "nats"]).check().unwrap_err().to_string();
-        assert!(error.contains("nats cannot be measured with compression"), "{error}");
-    }
-
-    #[test]
     fn the_number_of_clients_is_varied_with_compression_up_to_ten_times_the_plan_s() {
         let clients = |plan: &Plan| {
             let fixed = |(contender, scenario): (&Contender, &Scenario)| {
@@ -356,17 +235,6 @@ mod tests {
         let few = Workload { clients: 5, ..Workload::default() };
         assert_eq!(clients(&Plan { workload: few, ..one.clone() }), [1, 10]);
         assert_eq!(clients(&Plan { compression: None, full: true, ..one }), [0; 0]);
-    }
-
-    #[test]
-    fn a_broker_is_needed_if_a_server_over_one_is_chosen() {
-        let needs_broker =
-            |name: &str| Plan { contenders: vec![name.into()], ..plan() }.needs_broker();
-        assert!(needs_broker("broker") && needs_broker("redis-1"));
-        // Message queues that clients read directly need none of ours.
-        assert!(
-            !needs_broker("message-queue") && !needs_broker("memory") && !plan().needs_broker()
-        );
     }
 
     fn changed(change: impl FnOnce(&mut Workload)) -> Plan {

@@ -166,3 +166,29 @@ impl Workload {
 pub(crate) fn wrong<T>(problem: String) -> Result<T, PlanError> {
     Err(PlanError(problem))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payload_is_a_name_or_a_number_on_the_command_line_and_in_json() {
+        for (text, payload) in [
+            ("ticks", Payload::Ticks),
+            ("orders", Payload::Orders),
+            ("random", Payload::Random),
+            ("300", Payload::Plain(300)),
+        ] {
+            assert_eq!(text.parse(), Ok(payload));
+            let json = if matches!(payload, Payload::Plain(_)) {
+                text.to_owned()
+            } else {
+                format!("{text:?}")
+            };
+            assert_eq!(serde_json::to_string(&payload).unwrap(), json);
+            assert_eq!(serde_json::from_str::<Payload>(&json).unwrap(), payload);
+        }
+        let error = "pigeons".parse::<Payload>().unwrap_err().to_string();
+        assert!(error.contains("ticks, orders or random"), "{error}");
+    }
+}

@@ -281,6 +281,18 @@ fn read_head(peer: &mut BufReader<TcpStream>) {
 }
 
 #[test]
+fn a_server_that_does_not_compress_is_rejected_if_compression_is_measured() {
+    let baseline = Baseline::start();
+    for transport in ["websocket", "sse"] {
+        let compressed = json!({ "compression": true });
+        let mut load = Load::start(&baseline.address, transport, 3, &compressed);
+        load.write(&connect());
+        let error = load.errors();
+        assert!(error.contains("the server does not compress"), "{error}");
+    }
+}
+
+#[test]
 fn the_load_fails_with_a_reason_if_the_server_rejects_it_or_is_missing() {
     let baseline = Baseline::start();
     let elsewhere = json!({ "urls": [format!("http://{}/elsewhere", baseline.address)] });
