@@ -10,8 +10,8 @@ use tidings_transport::mount::{MAX_ANSWER, MAX_ANSWER_ENTRIES};
 use tidings_transport::{Decoder, Inbound, OnMessage, Shape};
 use tokio::time::Instant;
 
-use super::compact::Compact;
 use super::pending::Pending;
+use super::short::Short;
 
 /// A decoder that clients of one group borrow, one after the other.
 pub(super) type SpareDecoder = Option<Box<dyn Decoder>>;
@@ -27,7 +27,7 @@ pub(super) struct Client {
     pub(super) seat: Seat,
     pub(super) standing: Standing,
     /// How long the client is held, if it is a poll.
-    hold: Option<Compact>,
+    hold: Option<Short>,
     /// Whether the client can answer a heartbeat.
     pub(super) can_answer: bool,
     pub(super) pulse: Pulse,
@@ -81,7 +81,7 @@ impl Client {
         on_message: OnMessage,
     ) -> Self {
         let hold = match shape {
-            Shape::Answer { hold } => Some(Compact::time(hold)),
+            Shape::Answer { hold } => Some(Short::time(hold)),
             Shape::Upgrade | Shape::Stream => None,
         };
         Self {
@@ -102,7 +102,7 @@ impl Client {
 
     /// How long the client is held, if it is a poll.
     pub(super) fn hold(&self) -> Option<Duration> {
-        self.hold.map(Compact::to_time)
+        self.hold.map(Short::to_time)
     }
 
     /// Whether the client is a poll that is not held.

@@ -114,7 +114,7 @@ impl FanOut {
             let leaves_out = group.interest.is_without_own();
             let authors = if leaves_out { authors(&events) } else { Vec::new() };
             let (encoding, sends) = (deliveries.encodings.len(), deliveries.sends.len());
-            for key in group.members.iter().map(|member| member.to_index()) {
+            for key in group.members.iter().map(|&key| key as usize) {
                 match peers[key].connection.join_pass(&authors, before) {
                     Part::Takes => deliveries.sends.push((key, encoding)),
                     Part::CatchesUp => deliveries.catching_up.push(key),

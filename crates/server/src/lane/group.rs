@@ -14,10 +14,10 @@ use tidings_transport::compression::Compressor;
 use tidings_transport::{Encoder, Message};
 
 use super::client::SpareDecoder;
-use super::compact::Compact;
 use super::compressed::{Compressed, Sync, Takers};
 use super::fan_out::Deliveries;
 use super::peer::Peer;
+use super::short::{self, Short};
 use super::status::Status;
 use crate::response;
 
@@ -50,7 +50,7 @@ pub(super) struct Group {
     /// Compresses the answers to its polls, if they accept that.
     compressor: Option<Compressor>,
     /// The keys of its members.
-    pub(super) members: Vec<Compact>,
+    pub(super) members: Vec<u32>,
     /// The events of the current pass for its members.
     pub(super) pending: Vec<Event>,
     /// Counts the notifications that were delivered to its members.
@@ -60,8 +60,8 @@ pub(super) struct Group {
 /// The group of a client, and the index of the client in its members.
 #[derive(Clone, Copy, Debug)]
 struct Membership {
-    group: Compact,
-    place: Compact,
+    group: Short,
+    place: Short,
 }
 
 /// The groups that have one filter. It is nearly always one group, which is stored without an allocation. One of
@@ -118,8 +118,8 @@ impl Groups {
         let index = self.find_or_make(encoder, interest, answer, compressor, delivered);
         let members = &mut self.groups[index].members;
         let membership =
-            Membership { group: Compact::index(index), place: Compact::index(members.len()) };
-        members.push(Compact::index(client));
+            Membership { group: Short::index(index), place: Short::index(members.len()) };
+        members.push(short::key(client));
         if self.memberships.len() <= client {
             self.memberships.resize(client + 1, None);
         }
@@ -139,8 +139,8 @@ impl Groups {
             self.deserted.push(group);
         }
         // `swap_remove` has moved the last member to this place.
-        if let Some(moved) = members.get(place) {
-            self.memberships[moved.to_index()] = Some(membership);
+        if let Some(&moved) = members.get(place) {
+            self.memberships[moved as usize] = Some(membership);
         }
     }
 
@@ -455,8 +455,7 @@ mod tests {
         }
         for (leaves, left) in [(1, &[0, 3, 2][..]), (3, &[0, 2]), (0, &[2])] {
             groups.leave(leaves);
-            let members = &groups.of(2).unwrap().members;
-            assert!(members.iter().map(|member| member.to_index()).eq(left.iter().copied()));
+            assert_eq!(groups.of(2).unwrap().members, left);
         }
         assert!(groups.of(0).is_none());
     }

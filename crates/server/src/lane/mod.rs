@@ -19,7 +19,6 @@ mod apply;
 mod balancer;
 mod catch_up;
 mod client;
-mod compact;
 mod compressed;
 mod connection;
 mod drain;
@@ -33,6 +32,7 @@ mod pass;
 mod peer;
 mod pending;
 mod sender;
+mod short;
 mod status;
 mod subscription;
 #[cfg(test)]

@@ -12,15 +12,15 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::compact::Compact;
+use super::short::{self, Short};
 
 /// The timers of a lane, by the keys of its connections.
 pub(super) struct Timers {
     timers: Vec<Option<Timer>>,
     /// The keys of the connections whose timers fire at each moment.
-    moments: BTreeMap<Moment, Vec<Compact>>,
+    moments: BTreeMap<Moment, Vec<u32>>,
     /// The connections of the last moment that were not returned yet.
-    fired: Vec<Compact>,
+    fired: Vec<u32>,
     fired_at: Moment,
     /// The longest time of a first timer, because the timer is soon restarted, often with a shorter time.
     usual: Duration,
@@ -41,7 +41,7 @@ struct Timer {
     /// How many milliseconds earlier the timer fires.
     early: u32,
     /// Its index in the list of the moment when it fires.
-    place: Compact,
+    place: Short,
 }
 
 /// A timer may be late by its time divided by this.
@@ -119,7 +119,7 @@ impl Timers {
     fn poll_fired(&mut self, context: &mut Context<'_>) -> Poll<usize> {
         loop {
             if let Some(key) = self.fired.pop() {
-                return Poll::Ready(key.to_index());
+                return Poll::Ready(key as usize);
             }
             let Some((&moment, _)) = self.moments.first_key_value() else { return Poll::Pending };
             let deadline = self.at(moment);
@@ -136,8 +136,8 @@ impl Timers {
     /// Sets the timer of a connection, which is in no list.
     fn enter(&mut self, key: usize, due: Moment, fires: Moment) {
         let keys = self.moments.entry(fires).or_default();
-        let place = Compact::index(keys.len());
-        keys.push(Compact::index(key));
+        let place = Short::index(keys.len());
+        keys.push(short::key(key));
         let mut timer = Timer { due: fires, early: 0, place };
         timer.set_due(due);
         self.timers[key] = Some(timer);
@@ -149,8 +149,8 @@ impl Timers {
         let Some(keys) = self.moments.get_mut(&timer.fires()) else { return };
         let place = timer.place.to_index();
         keys.swap_remove(place);
-        if let Some(moved) = keys.get(place)
-            && let Some(moved) = &mut self.timers[moved.to_index()]
+        if let Some(&moved) = keys.get(place)
+            && let Some(moved) = &mut self.timers[moved as usize]
         {
             moved.place = timer.place;
         }
