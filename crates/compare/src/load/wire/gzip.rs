@@ -3,10 +3,16 @@
 use super::Reader;
 use super::chunks::Chunks;
 use super::http::Head;
-use super::inflate::{GZIP_HEAD, Inflater, check_gzip};
+use super::inflate::{GZIP_HEAD, Place, check_gzip};
 use super::rest::Rest;
 use crate::load::gone::Gone;
 use crate::load::inbox::Inbox;
+
+/// The end of a flush: the lengths of an empty stored block.
+const FLUSH: &[u8] = &[0, 0, 0xff, 0xff];
+
+/// The most bytes between two flushes.
+const LONGEST: usize = 4 << 20;
 
 /// Reads a compressed event stream, chunked or not.
 #[derive(Debug, Default)]
@@ -19,10 +25,11 @@ pub(crate) struct GzipEvents {
 /// The content.
 #[derive(Debug, Default)]
 struct Member {
-    /// The incomplete head.
-    head: Rest,
+    /// An incomplete part of the stream.
+    rest: Rest,
     has_head: bool,
-    inflater: Inflater,
+    is_ended: bool,
+    place: Place,
 }
 
 impl Reader for GzipEvents {
@@ -45,18 +52,45 @@ impl Reader for GzipEvents {
 
 impl Member {
     fn take(&mut self, part: &[u8], inbox: &mut Inbox<'_>) -> Result<(), Gone> {
-        let Self { head, has_head, inflater } = self;
-        if *has_head {
-            inflater.take(part, inbox)?;
-            return Ok(());
-        }
-        head.take(part, |bytes| {
-            let Some((head, content)) = bytes.split_at_checked(GZIP_HEAD) else { return Ok(0) };
-            check_gzip(head)?;
-            *has_head = true;
-            inflater.take(content, inbox)?;
-            Ok(bytes.len())
+        let Self { rest, has_head, is_ended, place } = self;
+        rest.take(part, |bytes| {
+            let mut at = 0;
+            if !*has_head {
+                let Some(head) = bytes.get(..GZIP_HEAD) else { return Ok(0) };
+                check_gzip(head)?;
+                *has_head = true;
+                at = GZIP_HEAD;
+            }
+            while !*is_ended && let Some(length) = part_length(&bytes[at..]) {
+                *is_ended = place.take(&bytes[at..at + length], &[], inbox)?;
+                at += length;
+            }
+            if bytes.len() - at > LONGEST {
+                return Err(Gone::Invalid("the server does not flush what it compresses"));
+            }
+            // After the last block come a checksum and a length.
+            Ok(if *is_ended { bytes.len() } else { at })
         })
+    }
+}
+
+/// The length of the part of a stream at the start of these bytes, which begin with a block. It is a stored block, or
+/// everything until the server flushed. `None` means that it is not complete.
+fn part_length(bytes: &[u8]) -> Option<usize> {
+    let first = *bytes.first()?;
+    match first & 0b111 {
+        // A stored block (RFC 1951, section 3.2.4).
+        0 => {
+            let length = u16::from_le_bytes(*bytes[1..].first_chunk()?);
+            let end = 5 + usize::from(length);
+            (end <= bytes.len()).then_some(end)
+        }
+        // The last block.
+        kind if kind & 1 == 1 => Some(bytes.len()),
+        _ => {
+            let flush = bytes.windows(FLUSH.len()).position(|bytes| bytes == FLUSH);
+            flush.map(|at| at + FLUSH.len())
+        }
     }
 }
 
@@ -66,14 +100,25 @@ mod tests {
     use super::super::tests::{Deflated, five_by_cuts, payload};
     use super::*;
 
+    /// Five events, of which the second is in a stored block without a flush, and the end of the member.
     fn events() -> Vec<Vec<u8>> {
         let mut deflated = Deflated::default();
         let first = [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3][..], &deflated.flush(b"retry: 1\n\n")];
         let mut parts = vec![first.concat()];
         for sequence in 0..5 {
             let event = [b"id: a-1\ndata: ", &payload(sequence)[..], b"\n\n"].concat();
-            parts.push(deflated.flush(&event));
+            parts.push(match sequence {
+                1 => {
+                    let length = (event.len() as u16).to_le_bytes();
+                    let inverted = (!(event.len() as u16)).to_le_bytes();
+                    // The compressor does not know of it and begins again.
+                    deflated = Deflated::default();
+                    [&[0][..], &length, &inverted, &event].concat()
+                }
+                _ => deflated.flush(&event),
+            });
         }
+        parts.push([3, 0, 1, 2, 3, 4, 5, 6, 7, 8].to_vec());
         parts
     }
 

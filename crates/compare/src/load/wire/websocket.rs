@@ -3,7 +3,7 @@
 
 use super::Reader;
 use super::http::Head;
-use super::inflate::Inflater;
+use super::inflate::Place;
 use crate::load::gone::Gone;
 use crate::load::inbox::Inbox;
 
@@ -29,8 +29,12 @@ pub(crate) struct Frames {
 /// The compressed messages of a client.
 #[derive(Debug, Default)]
 struct Deflate {
-    inflater: Inflater,
-    /// `true` in the middle of a compressed message.
+    place: Place,
+    /// The beginning of a compressed message. Takes no memory otherwise.
+    message: Vec<u8>,
+    /// `true` in the middle of a compressed frame.
+    is_in_frame: bool,
+    /// `true` if the frames of the current message are compressed.
     is_compressed: bool,
     /// `true` if the current frame is the last one of its message.
     is_last: bool,
@@ -52,6 +56,7 @@ impl Frames {
                     deflate.is_compressed = first & RSV1 != 0;
                 }
                 deflate.is_last = first & FIN != 0;
+                deflate.is_in_frame = deflate.is_compressed;
                 Ok(())
             }
             None if first & RSV1 == 0 => Ok(()),
@@ -61,17 +66,28 @@ impl Frames {
 
     /// Reads the payload of a data frame. Returns the number of used bytes.
     fn payload(&mut self, input: &[u8], inbox: &mut Inbox<'_>) -> Result<usize, Gone> {
-        let Some(deflate) = self.deflate.as_mut().filter(|deflate| deflate.is_compressed) else {
+        let Some(deflate) = self.deflate.as_mut().filter(|deflate| deflate.is_in_frame) else {
             return Ok(inbox.scan_body(&mut self.left, input));
         };
         let part = &input[..input.len().min(self.left as usize)];
         self.left -= part.len() as u64;
-        let mut is_end = !part.is_empty() && deflate.inflater.take(part, inbox)?;
-        if self.left == 0 && deflate.is_last {
-            is_end |= deflate.inflater.take(TAIL, inbox)?;
-            deflate.inflater.cut();
-            deflate.is_compressed = false;
+        if self.left > 0 {
+            deflate.message.extend_from_slice(part);
+            return Ok(part.len());
         }
+        deflate.is_in_frame = false;
+        if !deflate.is_last {
+            // A frame may end within a block, so a message is inflated at once.
+            deflate.message.extend_from_slice(part);
+            return Ok(part.len());
+        }
+        let mut message = std::mem::take(&mut deflate.message);
+        let is_end = if message.is_empty() {
+            deflate.place.take(part, TAIL, inbox)?
+        } else {
+            message.extend_from_slice(part);
+            deflate.place.take(&message, TAIL, inbox)?
+        };
         match is_end {
             true => Err(Gone::Invalid("the server sent the last block of a deflate stream")),
             false => Ok(part.len()),
