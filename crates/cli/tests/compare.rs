@@ -75,6 +75,28 @@ fn every_payload_is_received() {
 }
 
 #[test]
+fn every_transport_loses_nothing_with_compression() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
+    command.args(["compare", "--compression", "both", "--transports", "transports,general"]);
+    command.args(["--rows", "steady,saturation,resume,of-1.cpu", "--payload", "orders"]);
+    command.args(["--clients", "5", "--rounds", "1", "--rate", "50", "--seconds", "0.3"]);
+    let output = output(command.args(["--json", "-"]));
+    let table = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{table}");
+    assert!(table.contains("SSE, compressed / SSE"), "{table}");
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let samples = report["samples"].as_array().unwrap();
+    // Twelve contenders with three stages, and the log of six of them.
+    assert_eq!(samples.len(), 12 * 3 + 6);
+    for sample in samples {
+        assert!(sample["deliveries"].as_u64() > Some(0), "{sample}");
+        for fault in ["lost", "duplicated", "reordered"] {
+            assert_eq!(sample[fault], 0, "{fault} in {sample}");
+        }
+    }
+}
+
+#[test]
 fn a_contender_without_compression_is_rejected() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
     let output =
