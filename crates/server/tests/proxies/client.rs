@@ -23,7 +23,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
 use crate::program::NAME;
-use crate::support::PATIENCE;
+use crate::support::{Inflate, PATIENCE};
 
 type Body = BoxBody<Bytes, Infallible>;
 pub(crate) type Socket = WebSocketStream<TokioIo<Upgraded>>;
@@ -144,15 +144,37 @@ impl Client {
     }
 }
 
-/// Reads the body up to this text. Panics if it ends before.
-pub(crate) async fn until(response: &mut Response<Incoming>, text: &str) -> String {
-    let mut body = Vec::new();
-    let reading = async {
-        while !String::from_utf8_lossy(&body).contains(text) {
-            let frame = response.body_mut().frame().await.expect("the body goes on").unwrap();
-            body.extend_from_slice(&frame.into_data().unwrap_or_default());
-        }
-    };
-    timeout(PATIENCE, reading).await.expect("the text arrives");
-    String::from_utf8(body).unwrap()
+/// A response whose body is read piece by piece.
+pub(crate) struct Reading {
+    response: Response<Incoming>,
+    /// For a body of gzip.
+    inflate: Option<Inflate>,
+}
+
+impl Reading {
+    pub(crate) fn new(response: Response<Incoming>) -> Self {
+        let is_gzip = response.headers().get("content-encoding").is_some_and(|it| it == "gzip");
+        Self { response, inflate: is_gzip.then(Inflate::gzip) }
+    }
+
+    pub(crate) fn is_gzip(&self) -> bool {
+        self.inflate.is_some()
+    }
+
+    /// Reads the body up to this text. Panics if it ends before.
+    pub(crate) async fn until(&mut self, text: &str) -> String {
+        let mut body = Vec::new();
+        let reading = async {
+            while !String::from_utf8_lossy(&body).contains(text) {
+                let frame = self.response.body_mut().frame().await.expect("the body goes on");
+                let data = frame.unwrap().into_data().unwrap_or_default();
+                match &mut self.inflate {
+                    Some(inflate) => body.extend_from_slice(&inflate.decode(&data)),
+                    None => body.extend_from_slice(&data),
+                }
+            }
+        };
+        timeout(PATIENCE, reading).await.expect("the text arrives");
+        String::from_utf8(body).unwrap()
+    }
 }

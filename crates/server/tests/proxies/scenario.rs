@@ -6,10 +6,11 @@ use futures::{SinkExt, StreamExt};
 use http::Method;
 use tidings_core::{Heartbeat, HubConfig};
 use tidings_transport::Hosts;
+use tidings_transport::compression::CompressionConfig;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::client::{Client, Version, until};
+use crate::client::{Client, Reading, Version};
 use crate::config::Config;
 use crate::program::{Files, NAME, Program};
 use crate::support::{Mover, PATIENCE, Running, eventually};
@@ -41,6 +42,7 @@ pub(crate) async fn play(
     let heartbeat = Heartbeat::default().interval(Duration::from_millis(500)).strikes(u8::MAX);
     let mut setup = Mover::LANE.config(HubConfig::default().heartbeat(heartbeat)).await;
     setup.hosts = Hosts::Listed(vec![NAME.to_owned()]);
+    setup.compression = Some(CompressionConfig::default());
     let server = match backend {
         Backend::Plain => Running::start(setup).await,
         Backend::Tls => Running::start_tls(setup, &files.tls()).await,
@@ -53,7 +55,9 @@ pub(crate) async fn play(
     })
     .await;
     origins_are_checked(&client, backend).await;
-    events_arrive_at_once(&server, &client).await;
+    for encoding in ["identity", "gzip"] {
+        events_arrive_at_once(&server, &client, encoding).await;
+    }
     polls_are_held(&server, &client).await;
     messages_go_both_ways(&server, &client, expected.websocket[version as usize]).await;
     drop((client, proxy));
@@ -73,23 +77,29 @@ async fn origins_are_checked(client: &Client, backend: Backend) {
     }
 }
 
-async fn events_arrive_at_once(server: &Running, client: &Client) {
+async fn events_arrive_at_once(server: &Running, client: &Client, encoding: &str) {
     let origin = client.origin();
-    let headers = [("accept", "text/event-stream"), ("origin", &origin)];
-    let mut one = client.request(Method::GET, "/topics/t", &headers, "").await;
-    let mut two = client.request(Method::GET, "/topics/t", &headers, "").await;
+    let headers =
+        [("accept", "text/event-stream"), ("origin", &origin), ("accept-encoding", encoding)];
+    let subscribe = async || {
+        let response = client.request(Method::GET, "/topics/t", &headers, "").await;
+        assert_eq!(response.status(), 200);
+        let reading = Reading::new(response);
+        assert_eq!(reading.is_gzip(), encoding == "gzip");
+        reading
+    };
+    let (mut one, mut two) = (subscribe().await, subscribe().await);
     eventually("both have a seat", async || server.hub.pool().len() == 2).await;
     for text in ["one", "two"] {
         server.publish("t", text).await;
         for stream in [&mut one, &mut two] {
-            assert_eq!(stream.status(), 200);
-            until(stream, &format!("data: {text}\n")).await;
+            stream.until(&format!("data: {text}\n")).await;
         }
     }
     drop(one);
     eventually("the client that left has no seat", async || server.hub.pool().len() == 1).await;
     server.publish("t", "three").await;
-    until(&mut two, "data: three\n").await;
+    two.until("data: three\n").await;
     drop(two);
     eventually("no seat is left", async || server.hub.pool().is_empty()).await;
 }
@@ -109,9 +119,9 @@ async fn polls_are_held(server: &Running, client: &Client) {
                 seated.await;
                 server.publish("t", "polled").await;
             };
-            let (mut response, ()) = tokio::join!(poll, publishing);
+            let (response, ()) = tokio::join!(poll, publishing);
             assert_eq!(response.status(), 200);
-            until(&mut response, "polled").await;
+            Reading::new(response).until("polled").await;
         }
         eventually("no seat is left", async || server.hub.pool().is_empty()).await;
     }

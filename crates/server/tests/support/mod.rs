@@ -8,6 +8,7 @@ mod brokers;
 mod cases;
 mod flood;
 mod follower;
+mod inflate;
 mod message_client;
 mod mounts;
 mod mover;
@@ -34,6 +35,7 @@ pub(crate) use self::cases::{
 };
 pub(crate) use self::flood::{NUMBER, PAYLOAD, flood, gaps};
 pub(crate) use self::follower::Follower;
+pub(crate) use self::inflate::Inflate;
 pub(crate) use self::message_client::{Got, MessageClient};
 pub(crate) use self::mover::{Mover, Setup};
 pub(crate) use self::peer::Peer;

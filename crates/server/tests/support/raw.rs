@@ -126,6 +126,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
         std::mem::replace(&mut self.read, rest)
     }
 
+    /// What has been received and not taken, at least one byte. Empty at the end of the connection.
+    pub(crate) async fn some(&mut self) -> Vec<u8> {
+        let deadline = Instant::now() + PATIENCE;
+        while self.read.is_empty() && self.fill(deadline).await {}
+        std::mem::take(&mut self.read)
+    }
+
     /// The first byte and the payload of the next WebSocket frame (RFC 6455, section 5.2).
     pub(crate) async fn frame(&mut self) -> (u8, Vec<u8>) {
         let head = self.take(2).await;
