@@ -79,6 +79,15 @@ impl Writer {
         }
     }
 
+    /// Encodes a heartbeat that is sent even if notifications have shown that the connection is alive, because it shows
+    /// whether a peer that has closed its side still reads.
+    pub(crate) fn probe(&mut self, heartbeat: Event, position: Id) -> Bytes {
+        if let Some(compressed) = &mut self.compressed {
+            compressed.has_delivered = false;
+        }
+        self.encode(&[heartbeat], position)
+    }
+
     /// Encodes the reply to a message of the client. Returns no bytes if the format has no replies.
     pub(crate) fn reply(&self, reply: &Message) -> Bytes {
         self.encoder.reply(reply).unwrap_or_default()

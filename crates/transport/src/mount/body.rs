@@ -107,9 +107,7 @@ impl MountBody {
         match &self.0 {
             Inner::Whole(_) | Inner::Answer { .. } | Inner::Head => Bytes::new(),
             Inner::Stream(stream) => match &mut stream.lock().events {
-                Some(Events { subscription, writer, .. }) => {
-                    writer.encode(&[subscription.heartbeat()], subscription.position())
-                }
+                Some(events) => events.probe(),
                 None => Bytes::new(),
             },
         }
@@ -169,13 +167,27 @@ impl Watched for Stream {
 }
 
 impl Events {
+    /// The bytes of an extra heartbeat, or the opening if it has not been taken yet. A gzip body must begin with the
+    /// opening.
+    fn probe(&mut self) -> Bytes {
+        let opening = self.take_opening();
+        if !opening.is_empty() {
+            return opening;
+        }
+        self.writer.probe(self.subscription.heartbeat(), self.subscription.position())
+    }
+
+    fn take_opening(&mut self) -> Bytes {
+        if std::mem::replace(&mut self.is_open, true) {
+            return Bytes::new();
+        }
+        opening(&mut self.writer, &self.subscription)
+    }
+
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        if !self.is_open {
-            self.is_open = true;
-            let opening = opening(&mut self.writer, &self.subscription);
-            if !opening.is_empty() {
-                return Poll::Ready(Some(opening));
-            }
+        let opening = self.take_opening();
+        if !opening.is_empty() {
+            return Poll::Ready(Some(opening));
         }
         while !self.has_ended {
             let first = ready!(Pin::new(&mut self.subscription).poll_next(context));
