@@ -231,7 +231,9 @@ impl Lane {
         let Some(group) = self.fan_out.groups.of(key) else { return Next::Remove };
         let connection = &mut self.peers[key].connection;
         let is_heartbeat = matches!(event, [Event::Heartbeat { .. }]);
+        // The heartbeat to a peer that has closed its side shows whether the peer still reads.
         if is_heartbeat
+            && !connection.is_half_closed()
             && connection.sync.is_in_sync
             && group.makes_heartbeat_needless(&self.status)
         {

@@ -44,7 +44,7 @@ impl Connection {
     }
 
     /// Whether the peer has closed its side.
-    pub(super) fn is_half_closed(&self) -> bool {
+    pub(in crate::lane) fn is_half_closed(&self) -> bool {
         self.peer_end != PeerEnd::None
     }
 
