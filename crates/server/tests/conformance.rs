@@ -6,6 +6,7 @@ mod support;
 mod conformance {
     mod access;
     mod clients;
+    mod compression;
     mod delivery;
     mod errors;
     mod exactly_once;

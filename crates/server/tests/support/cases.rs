@@ -33,6 +33,13 @@ pub(crate) const MOVERS: &[Mover] = if cfg!(lane) {
 /// Our server over TLS.
 const TLS: &[Way] = if cfg!(lane) { &[Way::TlsLane, Way::TlsStream] } else { &[Way::TlsStream] };
 
+/// Our server with compression. The forwarder checks that what the server sends can be decoded.
+const COMPRESSED: &[Way] = if cfg!(lane) {
+    &[Way::CompressedLane, Way::CompressedStream]
+} else {
+    &[Way::CompressedStream]
+};
+
 /// The service of our server in a server that is not ours, and our server over HTTP/2. They have every resource, but
 /// the connections of the clients are those of another server, or of the bridge.
 const OTHERS: &[Way] = &[Way::Service, Way::Http2];
@@ -80,7 +87,11 @@ fn in_turn(ways: &[Way]) -> Vec<Case> {
 fn on_our_connections() -> Vec<Case> {
     let movers = MOVERS.iter().copied().filter(|mover| mover.way != Way::PlainLane);
     let plain: &[Way] = if cfg!(lane) { &[Way::PlainLane] } else { &[] };
-    movers.flat_map(cases_of).chain(in_turn(&[plain, TLS].concat())).chain(sessions()).collect()
+    movers
+        .flat_map(cases_of)
+        .chain(in_turn(&[plain, TLS, COMPRESSED].concat()))
+        .chain(sessions())
+        .collect()
 }
 
 /// Every transport by every mover besides the mounts.
@@ -89,8 +100,8 @@ fn cases() -> Vec<Case> {
 }
 
 fn on_our_connections_without_broker() -> Vec<Case> {
-    let tls = TLS.iter().copied().map(Mover::of);
-    let movers = MOVERS.iter().copied().chain(tls).flat_map(cases_of).chain(sessions());
+    let further = TLS.iter().chain(COMPRESSED).copied().map(Mover::of);
+    let movers = MOVERS.iter().copied().chain(further).flat_map(cases_of).chain(sessions());
     movers.filter(|case| case.mover.broker.is_none()).collect()
 }
 
@@ -157,9 +168,10 @@ pub(crate) fn every_poll_without_broker(scenario: impl AsyncFn(&Case)) {
     among(&cases.collect::<Vec<_>>(), &scenario);
 }
 
-/// Our own movers, those over TLS, and one for each of these ways, for scenarios that do not depend on the transport.
+/// Our own movers, those over TLS, one with compression, and one for each of these ways, for scenarios that do not
+/// depend on the transport. Such a scenario has little that is compressed.
 fn movers(others: &[Way]) -> Vec<Mover> {
-    let others = TLS.iter().chain(others).map(|way| way.in_turn(0));
+    let others = TLS.iter().chain(&COMPRESSED[..1]).chain(others).map(|way| way.in_turn(0));
     MOVERS.iter().copied().chain(others).collect()
 }
 
@@ -220,6 +232,17 @@ fn among_movers(movers: &[Mover], scenario: &impl AsyncFn(Mover)) {
     let case = |&mover| cases_of(mover).swap_remove(0);
     let cases: Vec<_> = movers.iter().map(case).collect();
     among(&cases, &async |case: &Case| scenario(case.mover).await);
+}
+
+/// Plays a scenario about compression for every transport by lanes and by the general path.
+pub(crate) fn every_compressed(scenario: impl AsyncFn(&Case)) {
+    among(&in_turn(COMPRESSED), &scenario);
+}
+
+/// The same for the transports whose connections stay open.
+pub(crate) fn every_compressed_stream(scenario: impl AsyncFn(&Case)) {
+    let cases = in_turn(COMPRESSED).into_iter().filter(|case| !case.polls());
+    among(&cases.collect::<Vec<_>>(), &scenario);
 }
 
 /// Plays a scenario for these cases. Panics at the end with the cases for which it failed.
@@ -295,6 +318,12 @@ impl Case {
     /// without a subprotocol is.
     pub(crate) fn is_bare(&self) -> bool {
         self.shape() == Shape::Upgrade && !self.is_session()
+    }
+
+    /// Whether the forwarder of compression reads a whole message or answer from the server before its client reads
+    /// any of it. So a client that reads nothing does not stall the server.
+    pub(crate) fn is_read_whole(&self) -> bool {
+        self.mover.is_compressed() && self.shape() != Shape::Stream
     }
 
     /// A client that polls has a seat only during a request.

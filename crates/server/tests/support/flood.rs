@@ -1,5 +1,7 @@
 //! More notifications than a slow reader can be sent.
 
+use std::sync::LazyLock;
+
 use tidings_core::{Gap, Id};
 
 use super::{Follower, Running};
@@ -10,13 +12,26 @@ use super::{Follower, Running};
 pub(crate) const PAYLOAD: usize = 64 << 10;
 pub(crate) const NUMBER: u64 = 160;
 
+/// A text of [`PAYLOAD`] bytes that compression shortens by less than a fifth: random characters of a byte each, which
+/// no format escapes.
+pub(crate) static FILLING: LazyLock<String> = LazyLock::new(|| {
+    let characters: Vec<char> = (' '..='~').filter(|it| !"\"\\".contains(*it)).collect();
+    let mut state = 1_u64;
+    let mut random = || {
+        // Knuth's MMIX generator. Its upper bits are the random ones.
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        characters[(state >> 40) as usize % characters.len()]
+    };
+    (0..PAYLOAD).map(|_| random()).collect()
+});
+
 /// Publishes more than a slow reader can be sent, with the ids after `at`. Each notification is published once a quick
 /// reader has received the one before. Returns the last id.
 pub(crate) async fn flood(hub: &Running, quick: &mut Follower, at: u64) -> Id {
-    let payload = "x".repeat(PAYLOAD);
     let mut last = None;
     for number in at + 1..=at + NUMBER {
-        last = Some(hub.publish("t", payload.clone()).await);
+        last = Some(hub.publish("t", &**FILLING).await);
         assert_eq!(quick.text().await.0, number, "the quick reader has missed something");
     }
     last.unwrap()

@@ -6,10 +6,13 @@
 mod bridge;
 mod brokers;
 mod cases;
+mod compressed;
 mod flood;
 mod follower;
+mod forwarder;
 mod inflate;
 mod message_client;
+mod miniz;
 mod mounts;
 mod mover;
 mod peer;
@@ -28,15 +31,18 @@ pub(crate) use self::bridge::{Sender, connect, empty};
 pub(crate) use self::brokers::{Broker, Brokers, hub_at};
 pub(crate) use self::cases::{
     Case, MOVERS, all_listed, among, cases_of, cases_without_broker, every, every_also_mounted,
-    every_mover, every_mover_also_mounted, every_mover_and_session, every_mover_on_our_connections,
-    every_mover_over_http1, every_mover_with_messages, every_mover_without_broker,
-    every_mover_without_tls, every_on_our_connections, every_pipelining, every_poll_without_broker,
-    every_shaped, every_websocket, every_without_broker, every_without_tls,
+    every_compressed, every_compressed_stream, every_mover, every_mover_also_mounted,
+    every_mover_and_session, every_mover_on_our_connections, every_mover_over_http1,
+    every_mover_with_messages, every_mover_without_broker, every_mover_without_tls,
+    every_on_our_connections, every_pipelining, every_poll_without_broker, every_shaped,
+    every_websocket, every_without_broker, every_without_tls,
 };
-pub(crate) use self::flood::{NUMBER, PAYLOAD, flood, gaps};
+pub(crate) use self::compressed::{Accepts, Reader};
+pub(crate) use self::flood::{FILLING, NUMBER, PAYLOAD, flood, gaps};
 pub(crate) use self::follower::Follower;
-pub(crate) use self::inflate::Inflate;
+pub(crate) use self::inflate::{Failure, Frames, Gunzip, forward as forward_inflated};
 pub(crate) use self::message_client::{Got, MessageClient};
+pub(crate) use self::miniz::Inflate;
 pub(crate) use self::mover::{Mover, Setup};
 pub(crate) use self::peer::Peer;
 #[cfg(feature = "webtransport")]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tidings_core::{Hub, HubConfig};
 use tidings_server::{Config, ServeBy, Server};
+use tidings_transport::compression::CompressionConfig;
 
 use super::{Broker, Running};
 
@@ -29,6 +30,10 @@ pub(super) enum Way {
     TlsLane,
     /// By the general path over TLS, with a forwarder for the clients.
     TlsStream,
+    /// By lanes that compress, with a forwarder that decompresses for the clients.
+    CompressedLane,
+    /// By the general path that compresses, with a forwarder that decompresses for the clients.
+    CompressedStream,
     /// By a mount in axum.
     Axum,
     /// By a mount in axum that hands upgraded connections over to lanes.
@@ -81,9 +86,9 @@ impl Setup {
     pub(crate) fn server(self) -> Server {
         let Self { config, way } = self;
         let serve_by = match way {
-            Way::Lane | Way::TlsLane | Way::Session => ServeBy::Lanes,
+            Way::Lane | Way::TlsLane | Way::CompressedLane | Way::Session => ServeBy::Lanes,
             Way::PlainLane => ServeBy::LanesWithoutIoUring,
-            Way::Stream | Way::TlsStream => ServeBy::GeneralPath,
+            Way::Stream | Way::TlsStream | Way::CompressedStream => ServeBy::GeneralPath,
             Way::Http2 => ServeBy::default(),
             Way::Axum | Way::AxumToLanes | Way::Hyper | Way::Service => {
                 panic!("{way:?} is not served by a server of tidings")
@@ -109,6 +114,16 @@ impl Mover {
         matches!(self.way, Way::TlsLane | Way::TlsStream | Way::Http2 | Way::Session)
     }
 
+    /// Clients of HTTP/1.1 connect to a forwarder, which accepts compression for them.
+    pub(crate) fn is_compressed(self) -> bool {
+        matches!(self.way, Way::CompressedLane | Way::CompressedStream)
+    }
+
+    /// Whether lanes of our server compress.
+    pub(crate) fn is_compressed_lane(self) -> bool {
+        self.way == Way::CompressedLane
+    }
+
     pub(crate) fn is_http2(self) -> bool {
         self.way == Way::Http2
     }
@@ -130,6 +145,9 @@ impl Mover {
         let mut config = Config::new(hub);
         config.workers = NonZeroUsize::new(2).unwrap();
         config.drain = Duration::from_millis(100);
+        if self.is_compressed() {
+            config.compression = Some(CompressionConfig::default());
+        }
         Setup { config, way: self.way }
     }
 

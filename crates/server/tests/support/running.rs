@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::{SocketAddr, TcpListener as TcpListenerOfStd};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener as TcpListenerOfStd};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::task::Poll;
@@ -18,17 +18,25 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::cases::is_session;
+use super::forwarder::{BUFFER, NARROW};
+use super::inflate::Failure;
 use super::mover::{Setup, Way};
-use super::{Certificate, Follower, PATIENCE, Raw, Sessions, VERSIONS, bridge, mounts, tls};
+use super::{
+    Certificate, Follower, PATIENCE, Raw, Sessions, VERSIONS, bridge, inflate, mounts, tls,
+};
 
 /// A server that runs.
 pub(crate) struct Running {
     pub(crate) hub: Hub,
     pub(crate) address: SocketAddr,
+    /// The address of the server below the forwarder of compression, and otherwise the same.
+    pub(crate) direct: SocketAddr,
     /// The address for clients with the smallest receive buffers.
     pub(crate) narrow: SocketAddr,
     /// The address for sessions of WebTransport, if the server has it.
     pub(crate) sessions: Option<Sessions>,
+    /// Whether the forwarder of compression has failed.
+    failure: Failure,
     stop: Option<oneshot::Sender<()>>,
     ended: JoinHandle<io::Result<()>>,
 }
@@ -46,8 +54,9 @@ impl Running {
         let Setup { config, way } = setup;
         let hub = config.hub.clone();
         let (stop, stopped) = oneshot::channel::<()>();
-        let mut narrow = address;
+        let (mut direct, mut narrow) = (address, address);
         let mut sessions = None;
+        let failure = Failure::default();
         let ended = match way {
             Way::Axum => tokio::spawn(mounts::serve_axum(listener, config, stopped)),
             Way::AxumToLanes => {
@@ -64,7 +73,7 @@ impl Running {
                 narrow_listener.set_nonblocking(true).unwrap();
                 let narrow_listener = TcpListener::from_std(narrow_listener).unwrap();
                 narrow = narrow_listener.local_addr().unwrap();
-                let forwarding = [(listener, tls::BUFFER), (narrow_listener, tls::NARROW)];
+                let forwarding = [(listener, BUFFER), (narrow_listener, NARROW)];
                 let forwarding = forwarding.map(|(listener, buffer)| {
                     tokio::spawn(tls::forward(listener, tls_address, client.clone(), buffer))
                 });
@@ -73,6 +82,31 @@ impl Running {
                 tokio::spawn(async move {
                     let ended = server.serve(async { drop(stopped.await) }).await;
                     forwarding.iter().for_each(JoinHandle::abort);
+                    ended
+                })
+            }
+            Way::CompressedLane | Way::CompressedStream => {
+                // The same interface, because it decides which hosts are accepted.
+                let below = TcpListenerOfStd::bind((address.ip(), 0)).unwrap();
+                direct = (Ipv4Addr::LOCALHOST, below.local_addr().unwrap().port()).into();
+                let narrow_listener = TcpListenerOfStd::bind("127.0.0.1:0").unwrap();
+                narrow_listener.set_nonblocking(true).unwrap();
+                let narrow_listener = TcpListener::from_std(narrow_listener).unwrap();
+                narrow = narrow_listener.local_addr().unwrap();
+                let listeners = [(listener, BUFFER), (narrow_listener, NARROW)];
+                let forwarding = listeners.map(|(listener, buffer)| {
+                    let (ends, ended) = oneshot::channel();
+                    let failure = failure.clone();
+                    let forwarding = inflate::forward(listener, direct, buffer, failure, ended);
+                    (ends, tokio::spawn(forwarding))
+                });
+                let server = Setup { config, way }.server().listen(below).unwrap();
+                tokio::spawn(async move {
+                    let ended = server.serve(async { drop(stopped.await) }).await;
+                    for (ends, forwarding) in forwarding {
+                        drop(ends);
+                        forwarding.await.unwrap();
+                    }
                     ended
                 })
             }
@@ -105,7 +139,7 @@ impl Running {
                 tokio::spawn(server.serve(async { drop(stopped.await) }))
             }
         };
-        Self { hub, address, narrow, sessions, stop: Some(stop), ended }
+        Self { hub, address, direct, narrow, sessions, failure, stop: Some(stop), ended }
     }
 
     /// Serves by TLS on a free port, without a forwarder. The URLs of this server have the wrong scheme.
@@ -115,7 +149,9 @@ impl Running {
         let server = setup.server().bind_tls("127.0.0.1:0", tls).await.unwrap();
         let address = server.local_addrs()[0];
         let ended = tokio::spawn(server.serve(async { drop(stopped.await) }));
-        Self { hub, address, narrow: address, sessions: None, stop: Some(stop), ended }
+        let failure = Failure::default();
+        let (direct, narrow) = (address, address);
+        Self { hub, address, direct, narrow, sessions: None, failure, stop: Some(stop), ended }
     }
 
     /// Serves on two free ports, and at one of them sessions with this certificate.
@@ -126,7 +162,9 @@ impl Running {
         let address = server.local_addrs()[0];
         let (server, sessions) = Sessions::add(server, tls, pem);
         let ended = tokio::spawn(server.serve(async { drop(stopped.await) }));
-        Self { hub, address, narrow: address, sessions: Some(sessions), stop: Some(stop), ended }
+        let (sessions, failure) = (Some(sessions), Failure::default());
+        let (direct, narrow) = (address, address);
+        Self { hub, address, direct, narrow, sessions, failure, stop: Some(stop), ended }
     }
 
     pub(crate) fn url(&self, filters: &str) -> Url {
@@ -253,8 +291,11 @@ impl Running {
 }
 
 impl Drop for Running {
-    /// Closes the hub, so that the server also ends if the test fails.
+    /// Closes the hub, so that the server also ends if the test fails. Panics if the forwarder has failed.
     fn drop(&mut self) {
         self.hub.close(Reason::GoingAway);
+        if !std::thread::panicking() {
+            self.failure.check();
+        }
     }
 }

@@ -1,22 +1,20 @@
 //! TLS for tests: a certificate, clients that trust it, and a forwarder, by which clients of a scenario that speak plain
 //! HTTP reach a server of TLS.
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
-use socket2::SockRef;
 use tidings_server::Tls;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest, split};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+
+use super::forwarder::{Unchanged, forward_both, set_buffers};
 
 /// A self-signed certificate for `localhost` and `127.0.0.1`.
 pub(crate) struct Certificate {
@@ -81,8 +79,7 @@ pub(crate) async fn connect_tls(
     TlsConnector::from(config).connect(name, socket).await.unwrap()
 }
 
-/// Accepts plain connections, and forwards each over TLS until both sides are closed. A side that is closed is closed on
-/// the other connection as well, and a reset is a reset there. Each socket has buffers of `buffer` bytes.
+/// Accepts plain connections, and forwards each over TLS. Each socket has buffers of `buffer` bytes.
 pub(super) async fn forward(
     listener: TcpListener,
     server: SocketAddr,
@@ -95,68 +92,15 @@ pub(super) async fn forward(
     }
 }
 
-/// The buffers of the forwarder's sockets, in bytes.
-pub(super) const BUFFER: usize = 64 << 10;
-
-/// The same, for a reader that stalls: together they are smaller than a payload. Each packet of the loopback device is
-/// larger, so they are slow.
-pub(super) const NARROW: usize = 8 << 10;
-
 async fn forward_one(
-    mut client: TcpStream,
+    client: TcpStream,
     server: SocketAddr,
     config: Arc<ClientConfig>,
     buffer: usize,
 ) {
     let Ok(socket) = TcpStream::connect(server).await else { return };
-    // The system would let them grow to more than a flood, and a slow reader would not be slow.
-    SockRef::from(&socket).set_recv_buffer_size(buffer).unwrap();
-    SockRef::from(&client).set_send_buffer_size(buffer).unwrap();
+    set_buffers(&client, &socket, buffer);
     let name = "localhost".try_into().unwrap();
-    let Ok(mut server) = TlsConnector::from(config).connect(name, socket).await else { return };
-    let watched = SockRef::from(&client).try_clone().unwrap();
-    let watched = TcpStream::from_std(watched.into()).unwrap();
-    let (client_reads, client_writes) = client.split();
-    let (server_reads, server_writes) = split(&mut server);
-    let copied = tokio::try_join!(
-        copy(client_reads, server_writes),
-        copy_until_reset(server_reads, client_writes, &watched),
-    );
-    if copied.is_err() {
-        for socket in [&client, server.get_ref().0] {
-            let _ = SockRef::from(socket).set_linger(Some(Duration::ZERO));
-        }
-    }
-}
-
-/// Copies what the server sends, until its end. Fails at a reset by the client, which is how the system of a client that
-/// has left responds to what it is sent.
-async fn copy_until_reset(
-    server: impl AsyncRead + Unpin,
-    client: impl AsyncWrite + Unpin,
-    watched: &TcpStream,
-) -> io::Result<()> {
-    tokio::select! {
-        copied = copy(server, client) => copied,
-        reset = watched.ready(Interest::ERROR) => {
-            reset?;
-            Err(io::ErrorKind::ConnectionReset.into())
-        }
-    }
-}
-
-/// Copies until the end. A server that closes without `close_notify` ends the stream as well.
-async fn copy(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin) -> io::Result<()> {
-    let mut buffer = vec![0; 16 << 10];
-    loop {
-        let count = match from.read(&mut buffer).await {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
-            count => count?,
-        };
-        if count == 0 {
-            return to.shutdown().await;
-        }
-        to.write_all(&buffer[..count]).await?;
-        to.flush().await?;
-    }
+    let Ok(server) = TlsConnector::from(config).connect(name, socket).await else { return };
+    forward_both(client, server, |server| server.get_ref().0, (Unchanged, Unchanged)).await;
 }
