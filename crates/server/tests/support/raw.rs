@@ -116,15 +116,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
         }
     }
 
-    /// Everything that has been read, or else what is read next. Nothing at the end of the connection.
-    pub(crate) async fn some(&mut self) -> Vec<u8> {
-        if self.read.is_empty() {
-            self.read.reserve(64 << 10);
-            self.fill(Instant::now() + PATIENCE).await;
-        }
-        std::mem::take(&mut self.read)
-    }
-
     pub(crate) async fn take(&mut self, length: usize) -> Vec<u8> {
         let deadline = Instant::now() + PATIENCE;
         while self.read.len() < length {
