@@ -165,12 +165,14 @@ mod tests {
 
     use prometheus_client::metrics::counter::Counter;
     use prometheus_client::metrics::gauge::Gauge;
-    use tidings_core::{Hub, HubConfig, Notification, Retention};
-    use tidings_transport::{Encoder, ListenerKind, OnMessage, Shape};
+    use tidings_core::{Entry, Hub, HubConfig, Notification, Retention};
+    use tidings_transport::compression::{CompressionConfig, Compressor};
+    use tidings_transport::{Compression, Encoder, ListenerKind, OnMessage, Shape};
 
     use super::*;
     use crate::config::Config;
     use crate::connection_limit::ConnectionLimit;
+    use crate::lane::catch_up;
     use crate::lane::client::{Client, Standing};
     use crate::lane::compressed::Sync;
     use crate::lane::connection::Connection;
@@ -190,6 +192,24 @@ mod tests {
         }
     }
 
+    /// Encodes payloads as [`Payloads`] does, and compressed ones with a mark.
+    #[derive(Debug)]
+    struct Deflated;
+
+    impl Encoder for Deflated {
+        fn encode(&self, events: &[Event], position: Id) -> Bytes {
+            Payloads.encode(events, position)
+        }
+
+        fn compression(&self) -> Option<Compression> {
+            Some(Compression::Messages)
+        }
+
+        fn compressed(&self, _: &Entry, _: &[u8]) -> Bytes {
+            Bytes::from_static(b"C")
+        }
+    }
+
     /// The parts of a lane that a pass uses. Its clients are numbered from 0.
     struct Lane {
         status: Status,
@@ -201,18 +221,30 @@ mod tests {
     impl Lane {
         /// A lane over a log that retains four entries, with a client for each of these filters.
         fn new(clients: &[&str]) -> Self {
+            Self::with(clients, Arc::new(Payloads), None)
+        }
+
+        fn with(
+            clients: &[&str],
+            encoder: Arc<dyn Encoder>,
+            compressor: Option<Compressor>,
+        ) -> Self {
             let retention = Retention::default().entries(4);
             let hub = Hub::new(HubConfig::default().retention(retention));
             let status = Status::new(&Config::new(hub));
             let fan_out = FanOut::new(Groups::new(Bytes::new()), status.position);
             let mut lane =
                 Self { status, fan_out, peers: Slab::new(), deliveries: Deliveries::default() };
-            let encoder: Arc<dyn Encoder> = Arc::new(Payloads);
-            clients.iter().for_each(|filters| lane.join(filters, &encoder));
+            clients.iter().for_each(|filters| lane.join(filters, &encoder, compressor.clone()));
             lane
         }
 
-        fn join(&mut self, filters: &str, encoder: &Arc<dyn Encoder>) {
+        fn join(
+            &mut self,
+            filters: &str,
+            encoder: &Arc<dyn Encoder>,
+            compressor: Option<Compressor>,
+        ) {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap().into();
             let listener = ListenerKind::Loopback.into();
@@ -230,7 +262,7 @@ mod tests {
             let peer = Peer { socket, tls, listener, connection, permit, is_busy, watches_room };
             let key = self.peers.insert(peer);
             let interest = Interest::new(filters.parse().unwrap());
-            self.fan_out.groups.join(key, encoder, interest, None, None, Counter::default);
+            self.fan_out.groups.join(key, encoder, interest, None, compressor, Counter::default);
         }
 
         fn publish(&self, topic: &str, payload: &'static str) {
@@ -300,6 +332,48 @@ mod tests {
         lane.publish("a", "3");
         assert_eq!(lane.run_pass(), []);
         assert!(lane.deliveries.encodings.is_empty(), "a group is not encoded for no client");
+    }
+
+    #[test]
+    fn a_client_that_misses_a_chunk_is_sent_plain_bytes_until_a_reset() {
+        let compressor = Compressor::new(CompressionConfig::default());
+        let mut lane = Lane::with(&["a"; 4], Arc::new(Deflated), Some(compressor));
+        let is_in_sync = |lane: &Lane| [0, 1].map(|key| lane.peers[key].connection.sync.is_in_sync);
+        lane.publish("a", "1");
+        assert!(lane.run_pass().iter().all(|(_, bytes)| *bytes == b"C"), "the stream begins");
+        assert_eq!(is_in_sync(&lane), [true, true]);
+
+        let sent = Bytes::from_static(b"some");
+        let _ = lane.peers[0].connection.on_sent(&sent, Ok(3), &lane.status);
+        lane.publish("a", "2");
+        assert_eq!(lane.run_pass(), [(1, &b"C"[..]), (2, b"C"), (3, b"C")]);
+        assert_eq!(is_in_sync(&lane), [false, true]);
+
+        // The client has caught up.
+        let _ = lane.peers[0].connection.on_written(1, &lane.status);
+        let portion = |lane: &mut Lane| {
+            let connection = &mut lane.peers[0].connection;
+            let (client, group) =
+                (connection.client().unwrap(), lane.fan_out.groups.of(0).unwrap());
+            lane.status.position = lane.fan_out.cursor.position();
+            let portion = catch_up::read(client, group, connection.sync, &lane.status).unwrap();
+            assert_eq!(portion.bytes, "2");
+            let _ = connection.on_caught_up(portion, &lane.status);
+            let _ = connection.on_written(1, &lane.status);
+        };
+        portion(&mut lane);
+        assert_eq!(lane.standing(0), Standing::WithLane);
+        for waits in ["3", "4"] {
+            lane.publish("a", waits);
+            let all = lane.run_pass();
+            assert_eq!(all, [(0, waits.as_bytes()), (1, b"C"), (2, b"C"), (3, b"C")]);
+        }
+        // It has been sent as many plain notifications as there are others.
+        lane.publish("a", "5");
+        lane.run_pass();
+        lane.publish("a", "6");
+        assert!(lane.run_pass().iter().all(|(_, bytes)| *bytes == b"C"), "after a reset");
+        assert_eq!(is_in_sync(&lane), [true, true]);
     }
 
     #[test]
