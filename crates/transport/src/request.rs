@@ -62,7 +62,7 @@ fn may_compress(request: &Parts) -> Result<bool, Rejection> {
         None | Some("on") => Ok(true),
         Some("off") => Ok(false),
         Some(other) => {
-            let message = format!("compression={other:?} is neither on nor off");
+            let message = format!("invalid compression {other:?}: expected on or off");
             Err(Rejection::bad_request("bad_compression", message))
         }
     }

@@ -174,8 +174,8 @@ impl AsyncWrite for Socket {
             Some(tls) => tls.poll_write(Pin::new(&mut *io), context, bytes),
         });
         if matches!(&written, Err(error) if error.kind() == io::ErrorKind::TimedOut) {
-            // Otherwise the system would keep the unsent bytes, and send them for as long as the peer reads some of them
-            // now and then. An error means that the connection is gone.
+            // Otherwise the system would keep the unsent bytes, and send them for as long as the peer reads some of
+            // them now and then. An error means that the connection is gone.
             let _ = io.get_ref().as_socket().set_linger(Some(Duration::ZERO));
         }
         Poll::Ready(written)

@@ -80,6 +80,10 @@ impl Compressed {
         let mut waiting = Place::default();
         let both = [(&mut place, count), (&mut waiting, sends.len() - count)]
             .map(|(place, clients)| encode(place, clients));
+        // Members that joined are at the same place as the others, unless those were sent other chunks.
+        if place.is_in_sync() && waiting != place {
+            waiting = Place::default();
+        }
         for bytes in both {
             let notifications = events.len() as u64;
             encodings.push(Encoding { bytes, group: takers.group, notifications, clients: 0 });

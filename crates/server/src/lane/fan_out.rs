@@ -221,13 +221,14 @@ mod tests {
     impl Lane {
         /// A lane over a log that retains four entries, with a client for each of these filters.
         fn new(clients: &[&str]) -> Self {
-            Self::with(clients, Arc::new(Payloads), None)
+            let encoder: Arc<dyn Encoder> = Arc::new(Payloads);
+            Self::with(clients, &encoder, None)
         }
 
         fn with(
             clients: &[&str],
-            encoder: Arc<dyn Encoder>,
-            compressor: Option<Compressor>,
+            encoder: &Arc<dyn Encoder>,
+            compressor: Option<&Compressor>,
         ) -> Self {
             let retention = Retention::default().entries(4);
             let hub = Hub::new(HubConfig::default().retention(retention));
@@ -235,7 +236,7 @@ mod tests {
             let fan_out = FanOut::new(Groups::new(Bytes::new()), status.position);
             let mut lane =
                 Self { status, fan_out, peers: Slab::new(), deliveries: Deliveries::default() };
-            clients.iter().for_each(|filters| lane.join(filters, &encoder, compressor.clone()));
+            clients.iter().for_each(|filters| lane.join(filters, encoder, compressor.cloned()));
             lane
         }
 
@@ -337,7 +338,8 @@ mod tests {
     #[test]
     fn a_client_that_misses_a_chunk_is_sent_plain_bytes_until_a_reset() {
         let compressor = Compressor::new(CompressionConfig::default());
-        let mut lane = Lane::with(&["a"; 4], Arc::new(Deflated), Some(compressor));
+        let encoder: Arc<dyn Encoder> = Arc::new(Deflated);
+        let mut lane = Lane::with(&["a"; 4], &encoder, Some(&compressor));
         let is_in_sync = |lane: &Lane| [0, 1].map(|key| lane.peers[key].connection.sync.is_in_sync);
         lane.publish("a", "1");
         assert!(lane.run_pass().iter().all(|(_, bytes)| *bytes == b"C"), "the stream begins");

@@ -10,7 +10,7 @@ use prometheus_client::metrics::counter::Counter;
 use slab::Slab;
 use tidings_core::driver::FilterIndex;
 use tidings_core::{Event, Id, Interest};
-use tidings_transport::compression::Compressor;
+use tidings_transport::compression::{Compressor, is_alive};
 use tidings_transport::{Encoder, Message};
 
 use super::client::SpareDecoder;
@@ -319,11 +319,12 @@ impl Group {
         }
     }
 
-    /// Whether a member that is in sync needs no heartbeat. The notifications of the last interval have shown that the
-    /// connection is alive, and in a gzip body a heartbeat would end the sync.
+    /// Whether a member that is in sync needs no heartbeat: see [`is_alive`].
     pub(super) fn makes_heartbeat_needless(&self, status: &Status) -> bool {
         let interval = status.hub.heartbeat().interval;
-        let is_recent = |compressed: &Compressed| status.now - compressed.delivered_at() < interval;
+        let is_recent = |compressed: &Compressed| {
+            is_alive(status.now.saturating_duration_since(compressed.delivered_at()), interval)
+        };
         self.is_gzip() && self.compressed.as_ref().is_some_and(is_recent)
     }
 

@@ -92,50 +92,6 @@ fn each_client_of_a_busy_stream_decodes_exactly_the_payloads() {
     });
 }
 
-#[test]
-fn a_client_that_stalls_is_sent_everything_and_then_compressed_bytes_again() {
-    // More than the buffers of the system, in parts that are too large to be compressed.
-    const LARGE: usize = 128 << 10;
-    const NUMBER: usize = 64;
-    every_compressed_stream(async |case| {
-        let hub = hub(case, CompressionConfig::default()).await;
-        let mut quick = compressed(&hub, case, "orders,large", "").await;
-        let mut slow = compressed(&hub, case, "orders,large", "").await;
-        let mut expected = Vec::new();
-        for number in 0..NUMBER {
-            for (topic, payload) in
-                [("large", "x".repeat(LARGE + number)), ("orders", order(number))]
-            {
-                hub.publish(topic, payload.clone()).await;
-                assert!(quick.up_to(&payload).await == [payload.clone()]);
-                expected.push(payload);
-            }
-        }
-        assert!(slow.up_to(expected.last().unwrap()).await == expected);
-        // On the general path it continues with the compressed notifications that the stream has kept.
-        if case.mover.is_compressed_lane() {
-            assert!(slow.has_plain(&order(NUMBER - 1)), "the client has not stalled");
-        }
-
-        // The compressed ones are shorter than half of the payloads.
-        let (mut before, mut plain) = (0, 0);
-        for number in NUMBER..NUMBER + 60 {
-            hub.publish("orders", order(number)).await;
-            assert_eq!(quick.payload().await.unwrap(), order(number));
-            assert_eq!(slow.payload().await.unwrap(), order(number));
-            if number == NUMBER + 20 {
-                before = slow.wire.len();
-            } else if number > NUMBER + 20 {
-                plain += order(number).len();
-            }
-        }
-        let sent = slow.wire.len() - before;
-        assert!(sent < plain / 2, "{sent} bytes for payloads of {plain}");
-        drop((quick, slow));
-        hub.stop().await;
-    });
-}
-
 /// A heartbeat shows whether a client that has closed its side still reads. In a gzip body, other heartbeats are left
 /// out while there are notifications.
 #[test]

@@ -11,6 +11,9 @@ use flate2::write::GzEncoder;
 /// The length from which an answer is compressed. The headers of a shorter one are most of its bytes.
 const MIN_ANSWER: usize = 256;
 
+/// The longest answer that is compressed, because a lane should not stop for a millisecond.
+const MAX_ANSWER: usize = 64 << 10;
+
 /// The most answers that are kept, and their bytes, plain and compressed.
 const KEPT: usize = 32;
 const KEPT_BYTES: usize = 4 << 20;
@@ -42,9 +45,9 @@ impl Answer {
 }
 
 impl Answers {
-    /// The gzip body for this answer. `None` if it would not be much shorter.
+    /// The gzip body for this answer. `None` if it is short or very long, or would not become shorter.
     pub(super) fn compress(&self, plain: &Bytes) -> Option<Bytes> {
-        if plain.len() < MIN_ANSWER {
+        if !(MIN_ANSWER..=MAX_ANSWER).contains(&plain.len()) {
             return None;
         }
         let find = |newest: &Newest| {

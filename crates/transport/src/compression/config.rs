@@ -9,7 +9,7 @@ use tidings_core::{Filters, Topic};
 #[non_exhaustive]
 pub struct CompressionConfig {
     /// After how many notifications a stream is reset while clients wait for a reset. Default 100. It is reset earlier
-    /// if the clients that wait have been sent more notifications than there are clients in sync, because a reset costs
+    /// if the clients that wait have been sent as many notifications as there are clients in sync, because a reset costs
     /// each client in sync about as many bytes as one plain notification.
     pub reset_after: u32,
     /// After which time a stream is reset while clients wait for a reset. Default 10 s.

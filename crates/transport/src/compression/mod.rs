@@ -29,3 +29,4 @@ pub use config::CompressionConfig;
 pub use registry::Compressor;
 pub use stream::{CompressedStream, Place};
 pub(crate) use writer::Writer;
+pub use writer::is_alive;

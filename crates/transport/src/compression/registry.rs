@@ -111,7 +111,8 @@ impl Registry {
 
     fn reclaim(&self, readers: usize) {
         let now = Instant::now();
-        let mut reclaimed_at = self.reclaimed_at.lock().unwrap_or_else(PoisonError::into_inner);
+        // If another stream takes contexts back now, this one is sent plain meanwhile.
+        let Ok(mut reclaimed_at) = self.reclaimed_at.try_lock() else { return };
         if now - *reclaimed_at < RECLAIM {
             return;
         }

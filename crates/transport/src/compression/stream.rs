@@ -65,8 +65,8 @@ struct Chunk {
 const CHUNKS: usize = 1024;
 const CHUNK_BYTES: usize = 64 << 10;
 
-/// Larger notifications are not compressed, because a lane must not stop for milliseconds.
-const MAX_PLAIN: usize = 64 << 10;
+/// Longer encodings are not compressed, because a lane should not stop for a millisecond: 16 KiB take about half of one.
+const MAX_PLAIN: usize = 16 << 10;
 
 impl Place {
     /// Returns `true` if the reader was sent each chunk since the last reset.
@@ -134,8 +134,10 @@ impl CompressedStream {
         clients: usize,
     ) -> Bytes {
         let chunk = match event {
-            Event::Deliver(entry) if self.compresses(entry) => {
-                self.chunk(state, entry, place, clients)
+            Event::Deliver(entry) if !self.is_excluded(entry) => {
+                let plain = self.encoder.plain(entry);
+                let is_short = plain.len() <= MAX_PLAIN;
+                is_short.then(|| self.chunk(state, entry, &plain, place, clients)).flatten()
             }
             _ => None,
         };
@@ -153,22 +155,22 @@ impl CompressedStream {
         }
     }
 
-    fn compresses(&self, entry: &Entry) -> bool {
-        let notification = entry.notification();
-        notification.size() <= MAX_PLAIN && !self.registry.config.excludes(notification.topic())
+    fn is_excluded(&self, entry: &Entry) -> bool {
+        self.registry.config.excludes(entry.notification().topic())
     }
 
     /// The chunk of this notification. `None` if the clients must be sent it plain.
     fn chunk(
         &self,
         state: &mut State,
-        entry: &Arc<Entry>,
+        entry: &Entry,
+        plain: &[u8],
         place: &mut Place,
         clients: usize,
     ) -> Option<Bytes> {
         if let Some(next) = place.next {
             if next == state.end {
-                return self.append(state, entry, place, clients);
+                return self.append(state, entry, plain, place, clients);
             }
             if let Some(chunk) = state.chunk(next)
                 && chunk.entry == entry.id()
@@ -195,7 +197,7 @@ impl CompressedStream {
             state.waited += clients;
         }
         let begins = is_at_end && (state.context.is_none() || self.is_reset_due(state));
-        if begins { self.append(state, entry, place, clients) } else { None }
+        if begins { self.append(state, entry, plain, place, clients) } else { None }
     }
 
     /// Whether the next chunk begins with a reset, for clients that wait for one.
@@ -211,7 +213,8 @@ impl CompressedStream {
     fn append(
         &self,
         state: &mut State,
-        entry: &Arc<Entry>,
+        entry: &Entry,
+        plain: &[u8],
         place: &mut Place,
         clients: usize,
     ) -> Option<Bytes> {
@@ -220,7 +223,8 @@ impl CompressedStream {
             state.context = self.registry.context(clients);
         }
         state.used_at = Instant::now();
-        let Some(context) = &mut state.context else {
+        // If the encoder panics, the context is lost, and the next chunk begins with a reset.
+        let Some(mut context) = state.context.take() else {
             *place = Place::default();
             return None;
         };
@@ -229,10 +233,11 @@ impl CompressedStream {
             (state.since_reset, state.waited, state.reset_at) = (0, 0, state.used_at);
         }
         state.deflated.clear();
-        context.deflate(&self.encoder.plain(entry), &mut state.deflated);
+        context.deflate(plain, &mut state.deflated);
         let bytes = self.encoder.compressed(entry, &state.deflated);
         state.since_reset += 1;
         state.push(Chunk { entry: entry.id(), bytes: bytes.clone(), is_reset, clients });
+        state.context = Some(context);
         place.next = Some(state.end);
         Some(bytes)
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tidings_core::{Event, Id};
+use tokio::time::Instant;
 
 use super::gzip::{self, Checksum};
 use super::{CompressedStream, Place};
@@ -23,8 +24,8 @@ struct Compressed {
     stream: Arc<CompressedStream>,
     place: Place,
     checksum: Checksum,
-    /// Whether a notification was sent since the last heartbeat.
-    has_delivered: bool,
+    /// When a notification was sent last.
+    delivered_at: Option<Instant>,
 }
 
 impl Writer {
@@ -33,7 +34,7 @@ impl Writer {
             stream,
             place: Place::default(),
             checksum: Checksum::default(),
-            has_delivered: false,
+            delivered_at: None,
         });
         Self { encoder, compressed }
     }
@@ -59,14 +60,15 @@ impl Writer {
         if !compressed.is_body() {
             return compressed.encode(events, position);
         }
-        if let [Event::Heartbeat { .. }] = events {
-            // The notifications have shown that the connection is alive, and a heartbeat would end the sync.
-            let is_needless = std::mem::take(&mut compressed.has_delivered);
-            if is_needless && compressed.place.is_in_sync() {
-                return Bytes::new();
-            }
+        if let [Event::Heartbeat { interval, .. }] = events
+            && compressed.place.is_in_sync()
+            && compressed.delivered_at.is_some_and(|at| is_alive(at.elapsed(), *interval))
+        {
+            return Bytes::new();
         }
-        compressed.has_delivered |= has_notification;
+        if has_notification {
+            compressed.delivered_at = Some(Instant::now());
+        }
         compressed.checksum.add(&self.encoder.encode(events, position));
         let bytes = compressed.encode(events, position);
         match events.last() {
@@ -83,7 +85,7 @@ impl Writer {
     /// whether a peer that has closed its side still reads.
     pub(crate) fn probe(&mut self, heartbeat: Event, position: Id) -> Bytes {
         if let Some(compressed) = &mut self.compressed {
-            compressed.has_delivered = false;
+            compressed.delivered_at = None;
         }
         self.encode(&[heartbeat], position)
     }
@@ -92,6 +94,13 @@ impl Writer {
     pub(crate) fn reply(&self, reply: &Message) -> Bytes {
         self.encoder.reply(reply).unwrap_or_default()
     }
+}
+
+/// Whether a client in sync needs no heartbeat, because the last notification shows that its connection is alive. In a
+/// gzip body a heartbeat would end the sync. The next heartbeat is due an interval later, so the client is sent something
+/// within four thirds of an interval, which is less than clients wait.
+pub fn is_alive(since_delivery: Duration, interval: Duration) -> bool {
+    since_delivery < interval / 3
 }
 
 impl Compressed {
