@@ -72,7 +72,8 @@ pub struct WebSocketConfig {
     /// The largest message from a client, in bytes. All frames of the message count. If it is compressed, its bytes
     /// after decompression count. Default 1 MiB.
     pub max_message: usize,
-    /// The largest payload of one frame from a client, in bytes, compressed or not. Default 1 MiB.
+    /// The largest payload of one frame from a client, in bytes. A frame of a compressed message may have a seventh and
+    /// 1 KiB more, because bytes that cannot be compressed become longer. Default 1 MiB.
     pub max_frame: usize,
 }
 

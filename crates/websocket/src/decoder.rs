@@ -11,6 +11,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use crate::frame;
+use crate::inflate::max_compressed;
 use crate::message::{Messages, Open, unmask};
 
 /// Decodes the frames of one client.
@@ -54,7 +55,9 @@ impl FrameDecoder {
             return Err(Reason::Protocol);
         }
         let length = usize::try_from(length).map_err(|_| Reason::TooBig)?;
-        if length > self.max_frame {
+        let is_compressed = header.rsv1 || self.messages.is_within_compressed();
+        let max_frame = if is_compressed { max_compressed(self.max_frame) } else { self.max_frame };
+        if length > max_frame {
             return Err(Reason::TooBig);
         }
         match header.opcode {

@@ -6,15 +6,17 @@
 use flate2::{Decompress, FlushDecompress, Status};
 use tidings_core::Reason;
 
-/// The end of a message: the end of an empty block that the client has removed (section 7.2.1), and an empty final
-/// block. The final block shows that the message does not end within a block.
-const TAIL: [u8; 9] = [0, 0, 0xff, 0xff, 1, 0, 0, 0xff, 0xff];
+/// The end of an empty block, which the client has removed from the end of a message (section 7.2.1).
+const REMOVED: [u8; 4] = [0, 0, 0xff, 0xff];
 
-/// Returns how many bytes a compressed message may have if it must not have more than `max_message` bytes after
-/// decompression. zlib needs at most 14 % more for bytes that cannot be compressed (`deflateBound`), and a flush five
+/// An empty final block. It shows that the message does not end within a block.
+const FINAL: [u8; 5] = [1, 0, 0, 0xff, 0xff];
+
+/// Returns how many bytes a compressed message or frame may have if it must not have more than `max` bytes before
+/// compression. zlib needs at most 14 % more for bytes that cannot be compressed (`deflateBound`), and a flush five
 /// bytes.
-pub(crate) fn max_compressed(max_message: usize) -> usize {
-    max_message.saturating_add(max_message / 7).saturating_add(1024)
+pub(crate) fn max_compressed(max: usize) -> usize {
+    max.saturating_add(max / 7).saturating_add(1024)
 }
 
 /// Decompresses a message.
@@ -28,17 +30,22 @@ pub(crate) fn inflate(mut compressed: Vec<u8>, max_message: usize) -> Result<Vec
     if end == 0 {
         return Ok(compressed);
     }
-    compressed.extend_from_slice(&TAIL);
+    compressed.extend_from_slice(&REMOVED);
+    let end_of_message = compressed.len();
+    compressed.extend_from_slice(&FINAL);
     let limit = max_message.saturating_add(1);
     let (mut inflater, mut message, mut taken) = (Decompress::new(false), Vec::new(), 0);
+    // The length of the message, once everything before the final block is decompressed.
+    let mut length = None;
     loop {
         if message.len() == message.capacity() {
             let step = message.len().max(2 * compressed.len()).min(limit - message.len());
             message.reserve_exact(step);
         }
         let before = inflater.total_in();
+        let input = if length.is_none() { taken..end_of_message } else { taken..compressed.len() };
         let status = inflater
-            .decompress_vec(&compressed[taken..], &mut message, FlushDecompress::None)
+            .decompress_vec(&compressed[input], &mut message, FlushDecompress::None)
             .map_err(|_| Reason::Protocol)?;
         taken += (inflater.total_in() - before) as usize;
         if message.len() > max_message {
@@ -46,12 +53,17 @@ pub(crate) fn inflate(mut compressed: Vec<u8>, max_message: usize) -> Result<Vec
         }
         match status {
             // Some clients end with a final block and without the empty one.
-            Status::StreamEnd if taken == end || taken == compressed.len() => return Ok(message),
+            Status::StreamEnd if taken == end => return Ok(message),
+            // Otherwise a block of the client has taken the final one as its content.
+            Status::StreamEnd if taken == compressed.len() && length == Some(message.len()) => {
+                return Ok(message);
+            }
             // A final block is allowed within a message. The next one begins at the next byte, without history.
             Status::StreamEnd => inflater.reset(false),
+            _ if message.len() == message.capacity() => {}
+            _ if length.is_none() => length = Some(message.len()),
             // There was space for more, so the end of the block is missing.
-            _ if message.len() < message.capacity() => return Err(Reason::Protocol),
-            _ => {}
+            _ => return Err(Reason::Protocol),
         }
     }
 }
@@ -66,7 +78,7 @@ pub(crate) mod tests {
         let mut compressed = Vec::with_capacity(max_compressed(payload.len()));
         let mut deflater = Compress::new(Compression::new(level), false);
         deflater.compress_vec(payload, &mut compressed, FlushCompress::Sync).unwrap();
-        assert!(compressed.ends_with(&TAIL[..4]), "{level}");
+        assert!(compressed.ends_with(&REMOVED), "{level}");
         compressed.truncate(compressed.len() - 4);
         compressed
     }
@@ -114,7 +126,7 @@ pub(crate) mod tests {
                     "level {level}, {end} bytes"
                 );
             }
-            let more = [&compressed[..], &TAIL[..4]].concat();
+            let more = [&compressed[..], &REMOVED].concat();
             assert_eq!(inflate(more, 1000), Err(Reason::Protocol), "level {level}, whole");
         }
     }
@@ -127,6 +139,8 @@ pub(crate) mod tests {
             b"\x00\x05\x00\xfa\xfe\x48",
             // A block that is not compressed, with 1 of its 255 bytes.
             b"\x00\xff\x00\x00\xff\x48",
+            // A final block that is not compressed, without its 9 bytes. As many follow the message.
+            b"\x01\x09\x00\xf6\xff",
             // Refers to a byte before the first one, as a client with context takeover does.
             b"\xf2\x00\x11\x00\x00",
         ];

@@ -63,6 +63,11 @@ impl Messages {
         *self = Self::new(self.max_message);
     }
 
+    /// Returns `true` if a message has begun, is not complete, and is compressed.
+    pub(crate) fn is_within_compressed(&self) -> bool {
+        self.begun.is_some() && self.is_compressed
+    }
+
     /// Begins a data frame. Fails with [`Reason::Protocol`] if the frame begins a message before the last one is
     /// complete, or continues a message that has not begun, and with [`Reason::TooBig`] if it makes the message larger
     /// than `max_message`.

@@ -14,10 +14,9 @@ use crate::inflate::tests::deflate;
 
 const RSV1: u8 = 0x40;
 
-/// Decodes the bytes. The result also has whether the decoder is at rest after them. A message of 2,000 bytes that cannot
-/// be compressed still fits into one frame.
+/// Decodes the bytes. The result also has whether the decoder is at rest after them.
 fn decode(bytes: &[u8], cuts: &[usize]) -> (Vec<Inbound>, bool) {
-    let mut decoder = FrameDecoder::new(2000, 2200, true);
+    let mut decoder = FrameDecoder::new(2000, 2000, true);
     let (mut inbound, mut rest) = (Vec::new(), bytes);
     for &cut in cuts.iter().chain([&usize::MAX]) {
         let (now, later) = rest.split_at(cut.min(rest.len()));
@@ -217,9 +216,27 @@ fn compressed_bytes_over_the_allowance_are_a_fault_at_the_header_of_their_frame(
     assert_eq!(decode_whole(&bytes), []);
     bytes.extend(&client_frame(0x80, b"x")[..6]);
     assert_eq!(decode_whole(&bytes), [Inbound::Fault(Reason::TooBig)]);
+}
 
-    let large = client_frame(0xc2, &[0; 2201]);
-    assert_eq!(decode_whole(&large[..8]), [Inbound::Fault(Reason::TooBig)], "a frame");
+#[test]
+fn a_frame_of_a_compressed_message_may_be_as_long_as_its_limit_becomes() {
+    let decode = |max_frame, bytes: &[u8]| {
+        let mut inbound = Vec::new();
+        FrameDecoder::new(2000, max_frame, true).decode(&mut bytes.to_vec(), &mut inbound);
+        inbound
+    };
+    let longest = Message::binary(vec![7; 2000]);
+    let stored = deflate(&longest.payload, 0);
+    assert!(stored.len() > 2000, "level 0 makes it longer");
+    assert_eq!(decode(2000, &client_frame(0xc2, &stored)), [Inbound::Message(longest)]);
+
+    let too_long = vec![0; crate::inflate::max_compressed(500) + 1];
+    let first = client_frame(0xc2, &too_long);
+    let second = [client_frame(RSV1 | 2, b"x"), client_frame(0x80, &too_long)].concat();
+    let plain = client_frame(0x82, &[0; 501]);
+    for bytes in [first, second, plain] {
+        assert_eq!(decode(500, &bytes), [Inbound::Fault(Reason::TooBig)]);
+    }
 }
 
 #[test]
