@@ -168,7 +168,7 @@ impl Lane {
         let (Some(client), Some(group)) = (client, self.fan_out.groups.of(key)) else {
             return Next::Idle;
         };
-        let (hub, filters) = (&self.status.hub, group.interest.filters());
+        let (hub, filters) = (&self.status.hub, group.interest().filters());
         let mut handling = client.on_message.handle(hub, &client.seat, filters, message);
         match unconstrained(&mut handling).now_or_never() {
             Some(handled) => self.on_handled(key, handled),
@@ -206,7 +206,7 @@ impl Lane {
         if hub.pool().closed().is_some() {
             return connection.on_unavailable(&self.status);
         }
-        let (interest, budget) = (group.interest.clone(), client.budget());
+        let (interest, budget) = (group.interest().clone(), client.budget());
         let cursor = client.cursor(self.status.position);
         let fetching = hub.fetch(cursor, interest, client.seat.id(), budget);
         let pending = self.pending.add(key, async { Outcome::Fetched(fetching.await) });

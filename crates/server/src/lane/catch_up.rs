@@ -6,7 +6,7 @@ use tidings_core::driver::{Cursor, Kept};
 use tidings_core::{Event, Reason};
 
 use super::client::Client;
-use super::compressed::Sync;
+use super::compressed::SyncState;
 use super::group::Group;
 use super::status::Status;
 
@@ -16,7 +16,7 @@ pub(super) struct Portion {
     pub(super) cursor: Cursor,
     pub(super) bytes: Bytes,
     /// The client's state of compression after it.
-    pub(super) sync: Sync,
+    pub(super) sync: SyncState,
     /// The number of notifications in `bytes`.
     pub(super) notifications: u64,
     /// Whether there are events for the client.
@@ -28,7 +28,12 @@ pub(super) struct Portion {
 }
 
 /// Reads a portion of the entries after a client's cursor. `None` if only the broker has them.
-pub(super) fn read(client: &Client, group: &Group, sync: Sync, status: &Status) -> Option<Portion> {
+pub(super) fn read(
+    client: &Client,
+    group: &Group,
+    sync: SyncState,
+    status: &Status,
+) -> Option<Portion> {
     let log = status.hub.log();
     let mut cursor = client.cursor(status.position);
     // Up to the lane's position, so that the next pass serves the client. But a poll that is not held gets everything
@@ -38,7 +43,7 @@ pub(super) fn read(client: &Client, group: &Group, sync: Sync, status: &Status) 
     let end = if client.is_immediate_poll() || is_ahead { log.head() } else { status.position };
     let mut events = Vec::new();
     let seat = client.seat.id();
-    match cursor.read(log, &group.interest, seat, end, client.budget(), &mut events) {
+    match cursor.read(log, group.interest(), seat, end, client.budget(), &mut events) {
         Kept::Log => {
             let has_more = Cursor::at(end).is_ahead_of(cursor.position());
             Some(Portion { has_more, ..encode(client, group, sync, events, cursor, status) })
@@ -51,7 +56,7 @@ pub(super) fn read(client: &Client, group: &Group, sync: Sync, status: &Status) 
 pub(super) fn fetched(
     client: &Client,
     group: &Group,
-    sync: Sync,
+    sync: SyncState,
     fetched: Fetched,
     status: &Status,
 ) -> Portion {
@@ -62,7 +67,7 @@ pub(super) fn fetched(
 fn encode(
     client: &Client,
     group: &Group,
-    mut sync: Sync,
+    mut sync: SyncState,
     mut events: Vec<Event>,
     cursor: Cursor,
     status: &Status,

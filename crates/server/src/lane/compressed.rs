@@ -7,8 +7,7 @@ use bytes::{Bytes, BytesMut};
 use slab::Slab;
 use tidings_core::{Event, Id};
 use tidings_transport::Compression;
-use tidings_transport::compression::gzip::{self, Checksum};
-use tidings_transport::compression::{CompressedStream, Place};
+use tidings_transport::compression::{CompressedStream, Encoded, GzipBody, Place};
 use tokio::time::Instant;
 
 use super::fan_out::{Deliveries, Encoding};
@@ -25,11 +24,11 @@ pub(super) struct Compressed {
 
 /// What a member of such a group needs besides its position. Stays at its default for other clients.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Sync {
+pub(super) struct SyncState {
     /// Whether the member was sent each chunk since the last reset.
     pub(super) is_in_sync: bool,
-    /// What it was sent, if its body is gzip.
-    pub(super) checksum: Checksum,
+    /// Its body, if that is gzip.
+    body: GzipBody,
 }
 
 /// The sends of a pass to the members of one group, from `first` on in the deliveries.
@@ -53,11 +52,10 @@ impl Compressed {
     }
 
     /// Encodes the events of a pass twice, for the takers that are in sync and for the others, and assigns each taker
-    /// its encoding. `plain` is the encoding of the events without compression.
+    /// its encoding.
     pub(super) fn encode(
         &mut self,
         events: &[Event],
-        plain: &[u8],
         position: Id,
         takers: &Takers,
         peers: &mut Slab<Peer>,
@@ -72,7 +70,7 @@ impl Compressed {
         }
         let count = sends.iter().filter(|(_, encoding)| *encoding == in_sync).count();
         let encode = |place: &mut Place, clients| match clients {
-            0 => Bytes::new(),
+            0 => Encoded::default(),
             clients => self.stream.encode(events, position, place, clients),
         };
         // If no member is in sync now, there is no place to keep.
@@ -84,8 +82,8 @@ impl Compressed {
         if place.is_in_sync() && waiting != place {
             waiting = Place::default();
         }
-        for bytes in both {
-            let notifications = events.len() as u64;
+        for encoded in &both {
+            let (bytes, notifications) = (encoded.bytes.clone(), events.len() as u64);
             encodings.push(Encoding { bytes, group: takers.group, notifications, clients: 0 });
         }
         self.place = if place.is_in_sync() { place } else { waiting };
@@ -96,31 +94,29 @@ impl Compressed {
                 let sync = &mut peers[key].connection.sync;
                 sync.is_in_sync = place.is_in_sync();
                 if is_body {
-                    sync.checksum.add(plain);
+                    sync.body.record(&both[encoding - in_sync].plain);
                 }
             }
         }
     }
 }
 
-impl Sync {
+impl SyncState {
     /// Encodes the beginning of a gzip body.
     pub(super) fn begin(&mut self, plain: &[u8]) -> Bytes {
-        self.checksum.add(plain);
-        gzip::begin(plain)
+        self.body.begin(plain)
     }
 
-    /// Encodes bytes of a gzip body that only this member is sent. They are not in the history of the stream, so they
-    /// end the sync. If they are the last ones, the body ends.
+    /// Encodes bytes of a gzip body that only this member is sent. They end the sync. If they are the last ones, the
+    /// body ends.
     pub(super) fn encode_alone(&mut self, plain: &[u8], is_last: bool) -> Bytes {
         self.is_in_sync = false;
-        self.checksum.add(plain);
-        let stored = gzip::stored(plain);
+        let bytes = self.body.append(plain);
         if !is_last {
-            return stored;
+            return bytes;
         }
-        let mut all = BytesMut::from(stored);
-        all.extend_from_slice(&self.checksum.end());
+        let mut all = BytesMut::from(bytes);
+        all.extend_from_slice(&self.body.end());
         all.freeze()
     }
 }

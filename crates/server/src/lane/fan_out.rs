@@ -12,7 +12,7 @@ use tidings_core::{Event, Id, Interest, Log, SeatId};
 use super::client::PORTION;
 use super::compressed::Takers;
 use super::connection::Part;
-use super::group::Groups;
+use super::groups::Groups;
 use super::peer::Peer;
 
 /// The lane as a reader of the log.
@@ -111,7 +111,7 @@ impl FanOut {
             let group = self.groups.get_mut(index);
             let events = std::mem::take(&mut group.pending);
             // Only they may be sent something else than the other members.
-            let leaves_out = group.interest.is_without_own();
+            let leaves_out = group.interest().is_without_own();
             let authors = if leaves_out { authors(&events) } else { Vec::new() };
             let (encoding, sends) = (deliveries.encodings.len(), deliveries.sends.len());
             for key in group.members.iter().map(|&key| key as usize) {
@@ -125,9 +125,9 @@ impl FanOut {
             if !has_takers {
                 continue;
             }
-            if group.compressed.is_some() {
+            if let Some(compressed) = &mut group.compressed {
                 let takers = Takers { group: index, first: sends };
-                group.encode_compressed(&events, position, &takers, peers, deliveries);
+                compressed.encode(&events, position, &takers, peers, deliveries);
                 continue;
             }
             let bytes = group.encode(&events, position);
@@ -174,7 +174,7 @@ mod tests {
     use crate::connection_limit::ConnectionLimit;
     use crate::lane::catch_up;
     use crate::lane::client::{Client, Standing};
-    use crate::lane::compressed::Sync;
+    use crate::lane::compressed::SyncState;
     use crate::lane::connection::Connection;
     use crate::lane::status::Status;
     use crate::lane::subscription::Opened;
@@ -254,7 +254,7 @@ mod tests {
             let cursor = Cursor::at(self.status.position);
             let mut client = Client::new(seat, cursor, Shape::Stream, false, OnMessage::rejected());
             client.standing = Standing::WithLane;
-            let sync = Sync::default();
+            let sync = SyncState::default();
             let opened = Opened { client, first: Bytes::new(), is_answered: false, sync };
             let mut connection = Connection::new(false);
             let _ = connection.on_subscribed(opened, &self.status);

@@ -6,8 +6,9 @@ use tidings_core::driver::Cursor;
 use tidings_transport::Shape;
 
 use super::client::{Client, Standing};
-use super::compressed::Sync;
-use super::group::{AnswerHead, Ending, Groups};
+use super::compressed::SyncState;
+use super::group::{AnswerHead, Ending};
+use super::groups::Groups;
 use super::status::Status;
 use crate::metrics::Metrics;
 use crate::response;
@@ -29,7 +30,7 @@ pub(super) struct Opened {
     pub(super) first: Bytes,
     /// Whether these bytes are the whole answer to a poll.
     pub(super) is_answered: bool,
-    pub(super) sync: Sync,
+    pub(super) sync: SyncState,
 }
 
 /// Makes a subscriber the client of the connection `key`, and adds it to its group. If `is_last`, the connection of a
@@ -73,7 +74,7 @@ pub(super) fn open(
     }
     let delivered = || metrics.delivered(seat.transport());
     let group = groups.join(key, &accepted.encoder, interest, answer, compressor, delivered);
-    let mut sync = Sync::default();
+    let mut sync = SyncState::default();
     first.extend_from_slice(&if group.is_gzip() { sync.begin(&opening) } else { opening });
     if let Some(gap) = gap {
         first.extend_from_slice(&group.encode_alone(&[Event::Gap(gap)], start, &mut sync));

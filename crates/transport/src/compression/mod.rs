@@ -18,7 +18,7 @@
 mod answers;
 mod config;
 mod context;
-pub mod gzip;
+mod gzip;
 mod registry;
 mod stream;
 #[cfg(test)]
@@ -26,7 +26,8 @@ mod tests;
 mod writer;
 
 pub use config::CompressionConfig;
+pub use gzip::GzipBody;
 pub use registry::Compressor;
-pub use stream::{CompressedStream, Place};
+pub use stream::{CompressedStream, Encoded, Place};
 pub(crate) use writer::Writer;
 pub use writer::is_alive;

@@ -1,6 +1,7 @@
 //! The compressed streams of a hub.
 
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -13,8 +14,12 @@ use super::context::{Context, Contexts};
 use super::{CompressedStream, CompressionConfig};
 use crate::Encoder;
 
-/// Compresses what the clients of a hub are sent. Clients with the same encoder and interest share a
-/// [`CompressedStream`]. Cloning is cheap.
+/// Compresses what the clients of one hub are sent. Clients with the same encoder and interest share a
+/// [`CompressedStream`].
+///
+/// Cloning is cheap, and the clones are equal. Use one compressor for each hub: the notifications of two hubs would be in
+/// one history, and with that, their lengths would reveal more (see "What compression reveals" in the documentation of
+/// the protocol).
 #[derive(Clone, Debug)]
 pub struct Compressor(Arc<Registry>);
 
@@ -93,6 +98,20 @@ impl Compressor {
     /// Returns the number of streams that are compressed now.
     pub fn contexts(&self) -> usize {
         self.0.contexts.used()
+    }
+}
+
+impl PartialEq for Compressor {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Compressor {}
+
+impl Hash for Compressor {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.0).hash(state);
     }
 }
 

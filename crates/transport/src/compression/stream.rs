@@ -32,6 +32,23 @@ pub struct Place {
     next: Option<u64>,
 }
 
+/// Encoded events.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Encoded {
+    /// What the clients are sent.
+    pub bytes: Bytes,
+    /// The same bytes before compression, for [`GzipBody::record`](super::GzipBody::record). Empty for
+    /// [`Compression::Messages`], which has no checksum.
+    pub plain: Bytes,
+}
+
+/// The clients that need a notification. All of them are at one place.
+struct Readers<'a> {
+    place: &'a mut Place,
+    clients: usize,
+}
+
 #[derive(Debug)]
 struct State {
     /// `None` for a stream without recent notifications, and for one that has got no context.
@@ -108,51 +125,51 @@ impl CompressedStream {
     /// For [`Compression::Body`], an event that is not a notification ends the sync, because its bytes are not in the
     /// history.
     pub fn encode(
-        &self,
+        self: &Arc<Self>,
         events: &[Event],
         position: Id,
         place: &mut Place,
         clients: usize,
-    ) -> Bytes {
+    ) -> Encoded {
         let mut state = self.lock();
+        let mut readers = Readers { place, clients };
         if let [event] = events {
-            return self.encode_one(&mut state, event, position, place, clients);
+            return self.encode_one(&mut state, event, position, &mut readers);
         }
-        let mut all = BytesMut::new();
+        let (mut bytes, mut plain) = (BytesMut::new(), BytesMut::new());
         for event in events {
-            all.extend_from_slice(&self.encode_one(&mut state, event, position, place, clients));
+            let encoded = self.encode_one(&mut state, event, position, &mut readers);
+            bytes.extend_from_slice(&encoded.bytes);
+            plain.extend_from_slice(&encoded.plain);
         }
-        all.freeze()
+        Encoded { bytes: bytes.freeze(), plain: plain.freeze() }
     }
 
     fn encode_one(
-        &self,
+        self: &Arc<Self>,
         state: &mut State,
         event: &Event,
         position: Id,
-        place: &mut Place,
-        clients: usize,
-    ) -> Bytes {
-        let chunk = match event {
-            Event::Deliver(entry) if !self.is_excluded(entry) => {
-                let plain = self.encoder.plain(entry);
-                let is_short = plain.len() <= MAX_PLAIN;
-                is_short.then(|| self.chunk(state, entry, &plain, place, clients)).flatten()
+        readers: &mut Readers<'_>,
+    ) -> Encoded {
+        let is_body = self.compression == Compression::Body;
+        if let Event::Deliver(entry) = event
+            && !self.is_excluded(entry)
+        {
+            let plain = self.encoder.plain(entry);
+            if plain.len() <= MAX_PLAIN
+                && let Some(bytes) = self.chunk(state, entry, &plain, readers)
+            {
+                return Encoded { bytes, plain: if is_body { plain } else { Bytes::new() } };
             }
-            _ => None,
-        };
-        if let Some(chunk) = chunk {
-            return chunk;
         }
         let plain = self.encoder.encode(std::slice::from_ref(event), position);
-        match self.compression {
+        if !is_body {
             // Messages that are not compressed are not added to the history (RFC 7692, section 7.2.3).
-            Compression::Messages => plain,
-            Compression::Body => {
-                *place = Place::default();
-                gzip::stored(&plain)
-            }
+            return Encoded { bytes: plain, plain: Bytes::new() };
         }
+        *readers.place = Place::default();
+        Encoded { bytes: gzip::stored(&plain), plain }
     }
 
     fn is_excluded(&self, entry: &Entry) -> bool {
@@ -161,32 +178,32 @@ impl CompressedStream {
 
     /// The chunk of this notification. `None` if the clients must be sent it plain.
     fn chunk(
-        &self,
+        self: &Arc<Self>,
         state: &mut State,
         entry: &Entry,
         plain: &[u8],
-        place: &mut Place,
-        clients: usize,
+        readers: &mut Readers<'_>,
     ) -> Option<Bytes> {
-        if let Some(next) = place.next {
+        let clients = readers.clients;
+        if let Some(next) = readers.place.next {
             if next == state.end {
-                return self.append(state, entry, plain, place, clients);
+                return self.append(state, entry, plain, readers);
             }
             if let Some(chunk) = state.chunk(next)
                 && chunk.entry == entry.id()
             {
-                place.next = Some(next + 1);
+                readers.place.next = Some(next + 1);
                 chunk.clients += clients;
                 return Some(chunk.bytes.clone());
             }
             // The reader was too slow, or another one has read other notifications.
-            place.next = None;
+            readers.place.next = None;
         }
         let found = state.chunks.iter().rposition(|chunk| chunk.entry == entry.id());
         if let Some(index) = found
             && state.chunks[index].is_reset
         {
-            place.next = Some(state.first() + index as u64 + 1);
+            readers.place.next = Some(state.first() + index as u64 + 1);
             let chunk = &mut state.chunks[index];
             chunk.clients += clients;
             return Some(chunk.bytes.clone());
@@ -197,7 +214,7 @@ impl CompressedStream {
             state.waited += clients;
         }
         let begins = is_at_end && (state.context.is_none() || self.is_reset_due(state));
-        if begins { self.append(state, entry, plain, place, clients) } else { None }
+        if begins { self.append(state, entry, plain, readers) } else { None }
     }
 
     /// Whether the next chunk begins with a reset, for clients that wait for one.
@@ -211,21 +228,21 @@ impl CompressedStream {
 
     /// Compresses a notification as the next chunk. `None` if the stream gets no context.
     fn append(
-        &self,
+        self: &Arc<Self>,
         state: &mut State,
         entry: &Entry,
         plain: &[u8],
-        place: &mut Place,
-        clients: usize,
+        readers: &mut Readers<'_>,
     ) -> Option<Bytes> {
         let is_reset = state.context.is_none() || self.is_reset_due(state);
         if state.context.is_none() {
-            state.context = self.registry.context(clients);
+            // A client that is not on a lane reads alone and keeps the stream.
+            state.context = self.registry.context(readers.clients.max(Arc::strong_count(self)));
         }
         state.used_at = Instant::now();
         // If the encoder panics, the context is lost, and the next chunk begins with a reset.
         let Some(mut context) = state.context.take() else {
-            *place = Place::default();
+            *readers.place = Place::default();
             return None;
         };
         if is_reset {
@@ -236,9 +253,10 @@ impl CompressedStream {
         context.deflate(plain, &mut state.deflated);
         let bytes = self.encoder.compressed(entry, &state.deflated);
         state.since_reset += 1;
-        state.push(Chunk { entry: entry.id(), bytes: bytes.clone(), is_reset, clients });
+        let (entry, clients) = (entry.id(), readers.clients);
+        state.push(Chunk { entry, bytes: bytes.clone(), is_reset, clients });
         state.context = Some(context);
-        place.next = Some(state.end);
+        readers.place.next = Some(state.end);
         Some(bytes)
     }
 

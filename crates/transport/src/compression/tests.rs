@@ -188,7 +188,7 @@ proptest! {
                             *place = Place::default();
                             Messages.encode(&events, id(end as u64))
                         } else {
-                            stream.encode(&events, id(end as u64), place, 1)
+                            stream.encode(&events, id(end as u64), place, 1).bytes
                         };
                         assert_eq!(receiver.read(&bytes).0, expected);
                     }
@@ -245,7 +245,7 @@ async fn a_body_is_one_gzip_member_whatever_the_client_is_sent() {
 }
 
 /// The number of the first notification, if any, that a client is sent compressed if it joins after `joined` ones.
-fn waited(stream: &CompressedStream, clients_in_sync: usize, joined: u64) -> Option<u64> {
+fn waited(stream: &Arc<CompressedStream>, clients_in_sync: usize, joined: u64) -> Option<u64> {
     let (mut place, mut late) = (Place::default(), Place::default());
     (1..=500).find(|&seq| {
         let event = [deliver(seq, order(seq).as_bytes())];
@@ -273,7 +273,7 @@ async fn nothing_is_reset_unless_a_client_waits() {
     let mut place = Place::default();
     let mut lengths = (1..=50).map(|seq| {
         let event = [deliver(seq, order(1).as_bytes())];
-        stream.encode(&event, id(seq), &mut place, 10).len()
+        stream.encode(&event, id(seq), &mut place, 10).bytes.len()
     });
     let first = lengths.next().unwrap();
     assert!(lengths.all(|length| length < first / 3), "a reset makes a chunk long again");
@@ -286,7 +286,7 @@ async fn a_notification_is_compressed_once_for_all_readers() {
     for seq in 1..=20 {
         let event = [deliver(seq, order(seq).as_bytes())];
         let chunks: Vec<_> =
-            places.iter_mut().map(|place| stream.encode(&event, id(seq), place, 1)).collect();
+            places.iter_mut().map(|place| stream.encode(&event, id(seq), place, 1).bytes).collect();
         assert!(chunks.iter().all(|chunk| chunk.as_ptr() == chunks[0].as_ptr()));
     }
 }
@@ -297,7 +297,7 @@ async fn what_is_excluded_or_too_large_is_sent_plain_and_does_not_end_the_sync()
     let (_compressor, stream) = stream(Messages, CompressionConfig::default().exclude(secret));
     let (mut place, mut receiver) = (Place::default(), Receiver::new());
     let mut sent =
-        |event: Event, seq| receiver.read(&stream.encode(&[event], id(seq), &mut place, 1));
+        |event: Event, seq| receiver.read(&stream.encode(&[event], id(seq), &mut place, 1).bytes);
     let secret = Notification::text("secret.a".parse().unwrap(), order(2));
     let secret = Event::Deliver(Arc::new(Entry::new(id(2), secret)));
     assert_eq!(sent(deliver(1, order(1).as_bytes()), 1), (vec![order(1).into_bytes()], 1));
@@ -338,4 +338,37 @@ async fn the_contexts_are_bounded_and_idle_ones_are_taken_back() {
     assert_eq!(compressor.contexts(), 2);
     drop(streams);
     assert_eq!(compressor.contexts(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_whose_clients_read_one_by_one_gets_the_context_of_one_with_fewer_clients() {
+    let compressor = Compressor::new(CompressionConfig::default().contexts(1));
+    let encoder: Arc<dyn Encoder> = Arc::new(Messages);
+    let writers = |filters: &str, count| -> Vec<_> {
+        let interest = Interest::new(filters.parse().unwrap());
+        let stream = || compressor.stream(&encoder, &interest);
+        (0..count).map(|_| Writer::new(encoder.clone(), stream())).collect()
+    };
+    let mut few = writers("a", 2);
+    let mut many = writers("b", 6);
+    let compressed = |writers: &mut [Writer], seq| {
+        let events = [deliver(seq, order(seq).as_bytes())];
+        let first = |writer: &mut Writer| writer.encode(&events, id(seq))[0];
+        writers.iter_mut().map(first).filter(|&mark| mark == b'C').count()
+    };
+    assert_eq!((compressed(&mut few, 1), compressed(&mut many, 1)), (2, 0));
+    advance(Duration::from_secs(2)).await;
+    assert_eq!((compressed(&mut few, 2), compressed(&mut many, 2)), (2, 6));
+    assert_eq!(compressed(&mut few, 3), 0, "the other stream has more clients");
+}
+
+#[test]
+fn without_a_stream_a_gzip_body_has_stored_blocks() {
+    let mut writer = Writer::new(Arc::new(Lines), None);
+    let mut body = writer.opening(None, Duration::from_secs(25)).to_vec();
+    body.extend(writer.encode(&[deliver(1, b"one"), deliver(2, b"two")], id(2)));
+    body.extend(writer.encode(&[Event::Goodbye(Reason::GoingAway)], id(2)));
+    let mut plain = String::new();
+    MultiGzDecoder::new(&body[..]).read_to_string(&mut plain).unwrap();
+    assert_eq!(plain, "open\none\ntwo\nbye\n");
 }

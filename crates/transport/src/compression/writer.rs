@@ -7,74 +7,61 @@ use bytes::{Bytes, BytesMut};
 use tidings_core::{Event, Id};
 use tokio::time::Instant;
 
-use super::gzip::{self, Checksum};
-use super::{CompressedStream, Place};
+use super::{CompressedStream, GzipBody, Place};
 use crate::{Compression, Encoder, Message};
 
 /// Encodes what one client is sent. With a compressed stream, the client is a reader of it.
 #[derive(Debug)]
 pub(crate) struct Writer {
     encoder: Arc<dyn Encoder>,
-    compressed: Option<Compressed>,
-}
-
-/// The state of a client that is sent compressed bytes.
-#[derive(Debug)]
-struct Compressed {
-    stream: Arc<CompressedStream>,
+    stream: Option<Arc<CompressedStream>>,
     place: Place,
-    checksum: Checksum,
+    /// `None` if the bytes are not a gzip body.
+    body: Option<GzipBody>,
     /// When a notification was sent last.
     delivered_at: Option<Instant>,
 }
 
 impl Writer {
+    /// Creates a writer. Without a stream, a gzip body has stored blocks only.
     pub(crate) fn new(encoder: Arc<dyn Encoder>, stream: Option<Arc<CompressedStream>>) -> Self {
-        let compressed = stream.map(|stream| Compressed {
-            stream,
-            place: Place::default(),
-            checksum: Checksum::default(),
-            delivered_at: None,
-        });
-        Self { encoder, compressed }
+        let is_body = encoder.compression() == Some(Compression::Body);
+        let body = is_body.then(GzipBody::default);
+        Self { encoder, stream, place: Place::default(), body, delivered_at: None }
     }
 
     /// Returns the bytes to send directly after the head, as [`Encoder::opening`] does.
     pub(crate) fn opening(&mut self, position: Option<Id>, heartbeat: Duration) -> Bytes {
         let plain = self.encoder.opening(position, heartbeat);
-        match &mut self.compressed {
-            Some(compressed) if compressed.is_body() => {
-                compressed.checksum.add(&plain);
-                gzip::begin(&plain)
-            }
-            _ => plain,
+        match &mut self.body {
+            Some(body) => body.begin(&plain),
+            None => plain,
         }
     }
 
     /// Encodes these events for one write. `position` is the client's position after them.
     pub(crate) fn encode(&mut self, events: &[Event], position: Id) -> Bytes {
-        let Some(compressed) = &mut self.compressed else {
-            return self.encoder.encode(events, position);
-        };
-        let has_notification = events.iter().any(|event| matches!(event, Event::Deliver(_)));
-        if !compressed.is_body() {
-            return compressed.encode(events, position);
-        }
-        if let [Event::Heartbeat { interval, .. }] = events
-            && compressed.place.is_in_sync()
-            && compressed.delivered_at.is_some_and(|at| is_alive(at.elapsed(), *interval))
-        {
+        if self.needs_no_heartbeat(events) {
             return Bytes::new();
         }
-        if has_notification {
-            compressed.delivered_at = Some(Instant::now());
+        if events.iter().any(|event| matches!(event, Event::Deliver(_))) {
+            self.delivered_at = Some(Instant::now());
         }
-        compressed.checksum.add(&self.encoder.encode(events, position));
-        let bytes = compressed.encode(events, position);
-        match events.last() {
-            Some(Event::Goodbye(_)) => {
+        let bytes = match (&self.stream, &mut self.body) {
+            (None, None) => self.encoder.encode(events, position),
+            (None, Some(body)) => body.append(&self.encoder.encode(events, position)),
+            (Some(stream), body) => {
+                let encoded = stream.encode(events, position, &mut self.place, 1);
+                if let Some(body) = body {
+                    body.record(&encoded.plain);
+                }
+                encoded.bytes
+            }
+        };
+        match (self.body, events.last()) {
+            (Some(body), Some(Event::Goodbye(_))) => {
                 let mut all = BytesMut::from(bytes);
-                all.extend_from_slice(&compressed.checksum.end());
+                all.extend_from_slice(&body.end());
                 all.freeze()
             }
             _ => bytes,
@@ -84,15 +71,21 @@ impl Writer {
     /// Encodes a heartbeat that is sent even if notifications have shown that the connection is alive, because it shows
     /// whether a peer that has closed its side still reads.
     pub(crate) fn probe(&mut self, heartbeat: Event, position: Id) -> Bytes {
-        if let Some(compressed) = &mut self.compressed {
-            compressed.delivered_at = None;
-        }
+        self.delivered_at = None;
         self.encode(&[heartbeat], position)
     }
 
     /// Encodes the reply to a message of the client. Returns no bytes if the format has no replies.
     pub(crate) fn reply(&self, reply: &Message) -> Bytes {
         self.encoder.reply(reply).unwrap_or_default()
+    }
+
+    /// Whether these events are a heartbeat that would end the sync and is not needed: see [`is_alive`].
+    fn needs_no_heartbeat(&self, events: &[Event]) -> bool {
+        let [Event::Heartbeat { interval, .. }] = events else { return false };
+        self.body.is_some()
+            && self.place.is_in_sync()
+            && self.delivered_at.is_some_and(|at| is_alive(at.elapsed(), *interval))
     }
 }
 
@@ -101,14 +94,4 @@ impl Writer {
 /// within four thirds of an interval, which is less than clients wait.
 pub fn is_alive(since_delivery: Duration, interval: Duration) -> bool {
     since_delivery < interval / 3
-}
-
-impl Compressed {
-    fn is_body(&self) -> bool {
-        self.stream.compression() == Compression::Body
-    }
-
-    fn encode(&mut self, events: &[Event], position: Id) -> Bytes {
-        self.stream.encode(events, position, &mut self.place, 1)
-    }
 }

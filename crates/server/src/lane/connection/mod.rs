@@ -32,7 +32,7 @@ use tidings_core::driver::Cursor;
 
 use self::stage::Stage;
 use super::client::{Client, SpareDecoder, Standing};
-use super::compressed::Sync;
+use super::compressed::SyncState;
 use super::input::Input;
 use super::next::Next;
 use super::output::{Output, Progress};
@@ -59,7 +59,7 @@ pub(super) struct Connection {
     /// Whether the connection ends with the current response.
     is_last: bool,
     peer_end: PeerEnd,
-    pub(super) sync: Sync,
+    pub(super) sync: SyncState,
 }
 
 /// What is read next from a connection.
@@ -104,7 +104,7 @@ impl Connection {
             is_surplus,
             is_last: false,
             peer_end: PeerEnd::None,
-            sync: Sync::default(),
+            sync: SyncState::default(),
         }
     }
 

@@ -22,7 +22,7 @@ use super::*;
 use crate::config::Config;
 use crate::lane::catch_up::Portion;
 use crate::lane::client::Standing;
-use crate::lane::compressed::Sync;
+use crate::lane::compressed::SyncState;
 use crate::lane::pending::{Pending, PendingSet};
 use crate::lane::subscription::Opened;
 use crate::lane::timeout::ECHO;
@@ -78,7 +78,7 @@ impl Lane {
         if own.is_none() {
             client.standing = Standing::WithLane;
         }
-        let sync = Sync::default();
+        let sync = SyncState::default();
         let opened = Opened { client, first: Bytes::new(), is_answered: false, sync };
         let next = self.connection.on_subscribed(opened, &self.status);
         self.apply(next)
@@ -222,6 +222,6 @@ const PONG: [u8; 2] = [0x8a, 1];
 fn portion(cursor: Cursor, text: &'static str) -> Portion {
     let has_events = !text.is_empty();
     let bytes = text.into();
-    let sync = Sync::default();
+    let sync = SyncState::default();
     Portion { cursor, bytes, sync, notifications: 0, has_events, has_more: false, goodbye: None }
 }
