@@ -99,7 +99,7 @@ impl MountBody {
         Some(HeaderValue::from_static("gzip"))
     }
 
-    /// Returns the bytes of an extra heartbeat, or no bytes if the body is not a stream.
+    /// Returns the bytes of an extra heartbeat, or no bytes if the body has ended or is not a stream.
     ///
     /// Send it to a client that has closed its side of the connection. If the client is gone, its system answers with a
     /// reset.
@@ -168,8 +168,11 @@ impl Watched for Stream {
 
 impl Events {
     /// The bytes of an extra heartbeat, or the opening if it has not been taken yet. A gzip body must begin with the
-    /// opening.
+    /// opening, and nothing may follow its end.
     fn probe(&mut self) -> Bytes {
+        if self.has_ended {
+            return Bytes::new();
+        }
         let opening = self.take_opening();
         if !opening.is_empty() {
             return opening;
@@ -269,5 +272,47 @@ impl Body for MountBody {
             Inner::Answer { plain, .. } => SizeHint::with_exact(plain.len() as u64),
             Inner::Head | Inner::Stream(_) => SizeHint::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use tidings_core::{Hub, HubConfig, Id, Interest, Reason};
+
+    use super::*;
+    use crate::OnMessage;
+
+    /// Encodes each event as one letter.
+    #[derive(Debug)]
+    struct Letters;
+
+    impl Encoder for Letters {
+        fn encode(&self, events: &[Event], _: Id) -> Bytes {
+            crate::concatenated(events, |event| match event {
+                Event::Heartbeat { .. } => Bytes::from_static(b"h"),
+                Event::Goodbye(_) => Bytes::from_static(b"g"),
+                other => panic!("{other:?}"),
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_has_ended_has_no_more_heartbeats() {
+        let hub = Hub::new(HubConfig::default());
+        let interest = Interest::new(">".parse().unwrap());
+        let subscription = hub.subscribe("test", interest).unwrap();
+        let deadline = Duration::from_secs(30);
+        let client = Client::new(subscription, OnMessage::rejected(), deadline, Arc::new(()));
+        let mut body = client.stream(Arc::new(Letters));
+        assert_eq!(body.heartbeat(), "h");
+        hub.close(Reason::GoingAway);
+        let mut context = Context::from_waker(Waker::noop());
+        let Poll::Ready(Some(Ok(last))) = Pin::new(&mut body).poll_frame(&mut context) else {
+            panic!("the goodbye is ready")
+        };
+        assert_eq!(last.into_data().unwrap(), "g");
+        assert_eq!(body.heartbeat(), "");
     }
 }
