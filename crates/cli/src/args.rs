@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use clap::builder::PossibleValue;
 use clap::{Parser, Subcommand, ValueEnum};
-use tidings::core::{Filters, IdempotencyKey, Position, SlowPolicy};
+use tidings::core::{IdempotencyKey, Position, SlowPolicy};
 use tidings::server::transports;
 use tidings_compare::Payload;
 
 use crate::broker::BrokerArgs;
+use crate::compression::CompressionArgs;
 use crate::headers::HeaderArgs;
 use crate::listen::{Listen, listen};
 use crate::remote::{CredentialArgs, RemoteArgs, Secret};
@@ -75,6 +76,7 @@ pub(crate) struct MountedArgs {
   tidings serve --listen unix:/run/tidings/tidings.sock
   tidings serve --listen 0.0.0.0:443 --tls-cert chain.pem --tls-key key.pem --listen-plain 0.0.0.0:80 --redirect
   tidings serve --demo --tls-self-signed
+  tidings serve --compression on --compression-exclude 'tokens.*,accounts.>'
   curl -d hello http://127.0.0.1:8080/topics/greetings
   curl -N -H 'Accept: text/event-stream' http://127.0.0.1:8080/topics/greetings")]
 pub(crate) struct ServeArgs {
@@ -99,8 +101,6 @@ pub(crate) struct ServeArgs {
     /// Choose what happens to a client that is too slow
     #[arg(long, value_name = "POLICY", default_value = "gap")]
     pub(crate) slow: Slow,
-    #[command(flatten)]
-    pub(crate) compression: CompressionArgs,
     /// Allow this time for the head of a request, from its first byte on
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     pub(crate) head_deadline: Duration,
@@ -135,23 +135,9 @@ pub(crate) struct ServeArgs {
     #[arg(long)]
     pub(crate) general_path: bool,
     #[command(flatten)]
+    pub(crate) compression: CompressionArgs,
+    #[command(flatten)]
     pub(crate) tls: TlsArgs,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct CompressionArgs {
-    /// Compress what clients are sent, once for all clients with the same filters, if they accept it
-    #[arg(long, value_name = "on|off", default_value = "off")]
-    pub(crate) compression: OnOff,
-    /// Never compress notifications of these topics, such as tokens.* or a list with commas
-    #[arg(long, value_name = "FILTERS")]
-    pub(crate) compression_exclude: Option<Filters>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum OnOff {
-    On,
-    Off,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

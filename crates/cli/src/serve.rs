@@ -9,12 +9,11 @@ use tidings::core::{
     Heartbeat, Hub, HubConfig, Limits, Notification, PublishError, Retention, Source, Topic,
 };
 use tidings::server::{Config, Hosts, Origins, ServeBy, Server, clock};
-use tidings::transport::compression::CompressionConfig;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::args::{CompressionArgs, OnOff, ServeArgs};
+use crate::args::ServeArgs;
 use crate::broker::attach;
 use crate::listen::Listen;
 use crate::tls;
@@ -41,7 +40,7 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     // Publishers and health checks have connections as well.
     config.max_connections = config.max_connections.max(args.clients as usize + 1024);
     config.slow = args.slow.into();
-    config.compression = compression(args.compression);
+    config.compression = args.compression.config();
     config.head_deadline = args.head_deadline;
     config.idle_timeout = args.idle_timeout;
     let live_page = !args.no_page;
@@ -94,15 +93,6 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     };
     server.serve(stop).await.context("the server failed")?;
     failure.map_or(Ok(ExitCode::SUCCESS), Err)
-}
-
-/// The configuration of compression, `None` if it is off.
-fn compression(args: CompressionArgs) -> Option<CompressionConfig> {
-    let config = CompressionConfig::default();
-    (args.compression == OnOff::On).then(|| match args.compression_exclude {
-        Some(topics) => config.exclude(topics),
-        None => config,
-    })
 }
 
 /// The lines to print, with those about the certificates. The first is always `listening on URL`, from which a parent
