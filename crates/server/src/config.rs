@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidings_core::{Hub, SlowPolicy, Topic};
-use tidings_transport::compression::{CompressionConfig, Compressor};
+use tidings_transport::compression::CompressionConfig;
 use tidings_transport::mount::Mount;
 use tidings_transport::{Authorizer, Hosts, OnMessage, Origins, Transport};
 
@@ -116,6 +116,7 @@ impl Config {
         }
     }
 
+    /// The mount of all transports, without compression.
     pub(crate) fn mount(&self) -> Mount {
         self.mount_of(&self.transports)
     }
@@ -128,10 +129,6 @@ impl Config {
             .echo(self.echo)
             .write_deadline(self.write_deadline)
             .body_deadline(self.body_deadline);
-        let mount = match &self.compression {
-            Some(compression) => mount.compressor(Compressor::new(compression.clone())),
-            None => mount,
-        };
         let mount = match &self.on_message {
             Some(on_message) => mount.on_message(on_message.clone()),
             None => mount,

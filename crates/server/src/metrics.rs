@@ -9,6 +9,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use tidings_core::Reason;
+use tidings_transport::compression::Compressor;
 use tidings_transport::mount::Observer;
 
 use crate::config::Config;
@@ -29,13 +30,16 @@ pub(crate) struct Metrics {
     pub(crate) cut_off: Tally,
     /// Connections that the system did not accept or serve, and that are not logged yet.
     pub(crate) unserved: Tally,
+    /// What compresses for the clients of the server, whose contexts are counted. `None` if nothing is compressed.
+    pub(crate) compressor: Option<Compressor>,
     certificates: Arc<Mutex<Vec<Tls>>>,
 }
 
 impl Metrics {
     /// Every label starts at 0, because an alert on a rate needs the value before the first event.
     pub(crate) fn new(config: &Config) -> Self {
-        let metrics = Self::default();
+        let compressor = config.compression.clone().map(Compressor::new);
+        let metrics = Self { compressor, ..Self::default() };
         for transport in &config.transports {
             drop(metrics.delivered(transport.name()));
         }
@@ -108,6 +112,10 @@ impl Metrics {
             let help = "1 while the server follows its broker, otherwise 0";
             state("broker_connected", help, i64::from(is_connected));
         }
+        if let Some(compressor) = &self.compressor {
+            let help = "Streams that are compressed now, each with a context";
+            state("compression_contexts", help, compressor.contexts() as i64);
+        }
         if let Some(expiry) = self.expiry() {
             let help = "Unix time at which the certificate that expires first expires";
             state("tls_certificate_expiry_seconds", help, expiry as i64);
@@ -131,5 +139,58 @@ impl Observer for Metrics {
 
     fn cut_off(&self) {
         self.cut_off();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use rcgen::{CertificateParams, KeyPair};
+    use rustls::pki_types::PrivateKeyDer;
+    use tidings_core::{Hub, HubConfig};
+    use tidings_transport::compression::CompressionConfig;
+
+    use super::*;
+
+    /// A server that has every metric: with a broker, with compression and with a certificate.
+    fn with_all() -> (Config, Metrics) {
+        let mut config = Config::new(Hub::pending(HubConfig::default()));
+        config.compression = Some(CompressionConfig::default());
+        let metrics = Metrics::new(&config);
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        let chain = vec![params.self_signed(&key).unwrap().der().clone()];
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        metrics.add_certificates(Tls::from_der(chain, key).unwrap());
+        (config, metrics)
+    }
+
+    #[test]
+    fn each_metric_and_its_kind_are_documented() {
+        let (config, metrics) = with_all();
+        let text = metrics.text(&config).unwrap();
+        let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+        let served: BTreeSet<_> = types
+            .map(|(name, kind)| match kind {
+                "counter" => (format!("{name}_total"), kind),
+                _ => (name.to_owned(), kind),
+            })
+            .collect();
+        let rows = include_str!("../../../docs/operations.md").lines().filter_map(|line| {
+            let (name, rest) = line.strip_prefix("| `tidings_")?.split_once('`')?;
+            let (name, _) = name.split_once('{').unwrap_or((name, ""));
+            Some((format!("tidings_{name}"), rest.split('|').nth(1)?.trim()))
+        });
+        assert_eq!(rows.collect::<BTreeSet<_>>(), served);
+    }
+
+    #[test]
+    fn a_server_has_no_metric_of_what_it_does_not_use() {
+        let config = Config::new(Hub::default());
+        let text = Metrics::new(&config).text(&config).unwrap();
+        for absent in ["compression", "broker", "certificate"] {
+            assert!(!text.contains(absent), "{text}");
+        }
     }
 }

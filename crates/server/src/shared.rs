@@ -40,8 +40,13 @@ impl Shared {
         connection_limit: ConnectionLimit,
         is_stopping: watch::Receiver<bool>,
     ) -> Self {
+        let mount = config.mount().observer(Arc::new(metrics.clone()));
+        let mount = match &metrics.compressor {
+            Some(compressor) => mount.compressor(compressor.clone()),
+            None => mount,
+        };
         Self {
-            mount: config.mount().observer(Arc::new(metrics.clone())),
+            mount,
             connection_limit,
             config: Arc::new(config),
             serve_by,

@@ -2,7 +2,9 @@
 
 use tidings_core::{Position, Reason};
 
-use crate::support::{Raw, all_listed, eventually, every, every_mover};
+use crate::support::{
+    Accepts, Raw, Reader, all_listed, eventually, every, every_compressed_stream, every_mover,
+};
 
 #[test]
 fn every_label_exists_from_the_start() {
@@ -37,6 +39,29 @@ fn deliveries_are_counted_by_transport() {
         let delivered = format!("tidings_delivered_total{{transport=\"{}\"}}", case.transport());
         eventually("it is counted", async || hub.metric(&delivered).await == 1).await;
         drop(follower);
+        hub.stop().await;
+    });
+}
+
+#[test]
+fn the_contexts_of_compressed_streams_are_counted() {
+    every_compressed_stream(async |case| {
+        let hub = case.hub().await;
+        let contexts = async || hub.metric("tidings_compression_contexts").await;
+        let text = Raw::get(hub.address, "/metrics").await.text();
+        assert!(text.contains("\ntidings_compression_contexts 0\n"), "{text}");
+        let mut readers = Vec::new();
+        for topic in ["a", "a", "b"] {
+            let accepts = Accepts::Compression;
+            readers.push(Reader::open(&hub, case, (topic, ""), accepts, true).await);
+        }
+        // A stream gets a context with its first notification.
+        for (topic, expected) in [("a", 1), ("a", 1), ("b", 2), ("none", 2)] {
+            hub.publish(topic, "x").await;
+            eventually(topic, async || contexts().await == expected).await;
+        }
+        drop(readers);
+        eventually("no context is left", async || contexts().await == 0).await;
         hub.stop().await;
     });
 }
