@@ -71,6 +71,8 @@ fn help_shows_examples_and_wrong_usage_exits_with_2() {
     for wrong in [
         &["frobnicate"][..],
         &["serve", "--heartbeat", "soon"],
+        &["serve", "--compression-contexts", "2"],
+        &["serve", "--compression", "both"],
         &["compare", "--clients", "0"],
         &["compare", "--clients", "30000"],
         &["compare", "--transports", "carrier-pigeon"],
@@ -226,6 +228,43 @@ fn the_demo_ticks_and_ctrl_c_sends_a_goodbye_and_exits_with_0() {
     assert_eq!(hub.interrupt(), Some(0));
     assert!(lines.any(|line| line == "event: goodbye\n"));
     assert!(reader.read_to_end(&mut Vec::new()).is_ok(), "the stream has ended");
+}
+
+#[test]
+fn a_server_compresses_as_many_streams_as_the_flag_allows() {
+    let args = ["--compression", "on", "--compression-contexts", "1"];
+    let (hub, url) = Running::hub(&args);
+    let address = url.strip_prefix("http://").unwrap();
+    let request = |path: &str, lines: &str| {
+        let mut stream = connect(address);
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: h\r\n{lines}\r\n").unwrap();
+        BufReader::new(stream)
+    };
+    let streams = ["a", "b"].map(|topic| {
+        let lines = "Accept: text/event-stream\r\nAccept-Encoding: gzip\r\n";
+        let mut stream = request(&format!("/topics/{topic}"), lines);
+        let head: Vec<_> = stream
+            .by_ref()
+            .lines()
+            .map(Result::unwrap)
+            .take_while(|line| !line.is_empty())
+            .collect();
+        assert!(head.iter().any(|line| line == "content-encoding: gzip"), "{head:?}");
+        publish(&format!("{url}/topics/{topic}"), "news");
+        stream
+    });
+    let until = Instant::now() + LIMIT;
+    let metrics = loop {
+        let mut metrics = String::new();
+        request("/metrics", "Connection: close\r\n").read_to_string(&mut metrics).unwrap();
+        if metrics.contains("tidings_delivered_total{transport=\"sse\"} 2\n") {
+            break metrics;
+        }
+        assert!(Instant::now() < until, "not delivered: {metrics}");
+    };
+    assert!(metrics.contains("tidings_compression_contexts 1\n"), "{metrics}");
+    drop(streams);
+    assert_eq!(hub.interrupt(), Some(0));
 }
 
 #[test]
