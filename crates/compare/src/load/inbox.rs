@@ -13,7 +13,7 @@ pub(crate) struct Inbox<'a> {
     pub(crate) run: Run,
     pub(crate) order: &'a mut Order,
     pub(crate) score: &'a mut Score,
-    /// The time of the current read.
+    /// The time of the current read, before what it has read is decrypted and inflated.
     pub(crate) now: u64,
     /// The number of complete responses. Notifications are not counted.
     pub(crate) answers: usize,

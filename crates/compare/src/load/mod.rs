@@ -15,10 +15,14 @@
 //! notification counts as delivered when its stamp has been read. The counts of lost, duplicated and reordered
 //! notifications are exact.
 //!
-//! With compression, clients inflate what they receive. Clients whose streams are the same share the work, so a delivery
-//! costs the load about the same CPU time as without. A client whose stream differs from all others, as after it was slow,
-//! takes about 80 KB and several microseconds for each delivery. The load keeps what it has inflated until it ends. Bytes
-//! are counted at the sockets, so they are the compressed ones.
+//! With compression, clients inflate what they receive. Clients whose streams are the same share the work, so a
+//! delivery costs the load about the same CPU time as without. A client whose stream differs from all others takes
+//! about 80 KB and several microseconds for each delivery. Examples are a client of a server with a context for each
+//! connection, and a WebSocket client that was slow. The load keeps what it has inflated until it ends. Bytes are
+//! counted at the sockets, so they are the compressed ones.
+//!
+//! A delivery arrives at the time at which its bytes were read from the socket, with or without compression. So its own
+//! decryption and inflating are not in its latency, but those of the deliveries that the load has read before it are.
 //!
 //! | idea | file |
 //! | --- | --- |

@@ -97,10 +97,11 @@ fn part_length(bytes: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::super::http::Stream;
-    use super::super::tests::{Deflated, five_by_cuts, payload};
+    use super::super::tests::{Deflated, five_by_cuts, payload, stored};
     use super::*;
 
-    /// Five events, of which the second is in a stored block without a flush, and the end of the member.
+    /// Five events and the end of the member. The second event is in a stored block without a flush, and the third in
+    /// one that ends within the stamp. The second part of the fourth refers to a stored comment.
     fn events() -> Vec<Vec<u8>> {
         let mut deflated = Deflated::default();
         let first = [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3][..], &deflated.flush(b"retry: 1\n\n")];
@@ -108,12 +109,21 @@ mod tests {
         for sequence in 0..5 {
             let event = [b"id: a-1\ndata: ", &payload(sequence)[..], b"\n\n"].concat();
             parts.push(match sequence {
-                1 => {
-                    let length = (event.len() as u16).to_le_bytes();
-                    let inverted = (!(event.len() as u16)).to_le_bytes();
+                1 | 2 => {
+                    let length = if sequence == 1 { event.len() } else { 24 };
                     // The compressor does not know of it and begins again.
                     deflated = Deflated::default();
-                    [&[0][..], &length, &inverted, &event].concat()
+                    let mut part = stored(&event[..length]);
+                    if length < event.len() {
+                        part.extend(deflated.flush(&event[length..]));
+                    }
+                    part
+                }
+                3 => {
+                    let comment = format!(":{}\n\n", ".".repeat(40));
+                    deflated = Deflated::after(&comment);
+                    let (first, second) = event.split_at(24);
+                    [stored(&comment), deflated.flush(first), deflated.flush(second)].concat()
                 }
                 _ => deflated.flush(&event),
             });

@@ -1,12 +1,20 @@
 //! Inflating what a server has compressed (RFC 1951).
 //!
-//! The streams of most clients are the same, byte for byte. So the load keeps the parts of all streams in a tree, in which
-//! a stream is a path and a client has a place. A part that another client has received at the same place is compared and
-//! not inflated again. A client whose stream continues in another way begins a branch, with its own decoder.
+//! The streams of most clients are the same, byte for byte. So the load keeps the parts of all streams in a tree, in
+//! which a stream is a path and a client has a place. A part that another client has received at the same place is
+//! compared and not inflated again. A client whose stream continues in another way begins a branch, with its own
+//! decoder.
 //!
-//! This is exact, because what a part inflates to depends only on the parts before it. A decoder takes about 40 KB and,
-//! with thousands of them, several microseconds for each part, because each has its own memory. So the load would be the
-//! bottleneck if each client had one.
+//! Event streams of our server begin with text for one client, in a stored block (RFC 1951, section 3.2.4). What all
+//! clients are sent after it refers to nothing before. So after a stored block, a part is first inflated as the
+//! beginning of a stream, and all clients continue on the same path. If zlib reports that this part or a later one
+//! refers to text that is not on the path, the client gets a separate branch with its whole history.
+//!
+//! This is exact, because what a part inflates to depends only on the text to which it refers. A decoder takes about
+//! 40 KB and, with thousands of them, several microseconds for each part, because each has its own memory. So the load
+//! would be the bottleneck if each client had one.
+
+use std::collections::BTreeMap;
 
 use flate2::{Decompress, FlushDecompress, Status};
 
@@ -37,9 +45,10 @@ pub(crate) struct Inflation {
 struct Part {
     /// The part before it.
     before: u32,
-    /// The parts that have followed it.
-    after: Vec<u32>,
-    compressed: Box<[u8]>,
+    /// The parts that have followed it, by their compressed bytes.
+    after: BTreeMap<Box<[u8]>, u32>,
+    /// `true` if it consists of stored blocks without a tail.
+    is_stored: bool,
     /// `true` if the next part does not continue an incomplete stamp at its end.
     is_cut: bool,
     /// The incomplete stamp before it, with this length, and what it inflates to.
@@ -49,7 +58,8 @@ struct Part {
     used: usize,
     /// `true` if it ends the stream.
     is_end: bool,
-    /// The decoder after this part, until a part follows.
+    /// The decoder after this part, until a deflated part follows. `None` after stored blocks, because the next part
+    /// rarely needs it.
     decoder: Option<Box<Decompress>>,
 }
 
@@ -58,11 +68,13 @@ struct Part {
 pub(super) struct Place {
     /// The index of the last part that it has received.
     part: u32,
+    /// The ends of the paths that it has received before the path of that part.
+    earlier: Vec<u32>,
 }
 
 impl Place {
-    /// Receives the next part of the stream and records the stamps in it. `tail` ends the part and is not sent, if there
-    /// is one. Parts end between two blocks. Returns `true` at the end of the stream.
+    /// Receives the next part of the stream and records the stamps in it. `tail` ends the part and is not sent, if
+    /// there is one. Parts end between two blocks. Returns `true` at the end of the stream.
     ///
     /// # Errors
     /// Fails if the bytes cannot be inflated.
@@ -72,11 +84,8 @@ impl Place {
         tail: &[u8],
         inbox: &mut Inbox<'_>,
     ) -> Result<bool, Gone> {
+        self.advance(inbox.inflation, compressed, tail)?;
         let inflation = &mut *inbox.inflation;
-        self.part = match inflation.find(self.part, compressed, !tail.is_empty()) {
-            Some(part) => part,
-            None => inflation.append(self.part, compressed, tail)?,
-        };
         let index = self.part as usize;
         let text = std::mem::take(&mut inflation.parts[index].text);
         let used = inbox.scan(&text);
@@ -84,16 +93,58 @@ impl Place {
         (part.text, part.used) = (text, used);
         Ok(part.is_end)
     }
+
+    /// Moves to the next part of the stream.
+    fn advance(
+        &mut self,
+        inflation: &mut Inflation,
+        compressed: &[u8],
+        tail: &[u8],
+    ) -> Result<(), Gone> {
+        if let Some(part) = inflation.find(self.part, compressed, !tail.is_empty()) {
+            self.part = part;
+            return Ok(());
+        }
+        if inflation.can_begin_after(self.part)
+            && let Ok(part) = inflation.find_or_append(0, compressed, tail)
+        {
+            self.earlier.push(self.part);
+            self.part = part;
+            return Ok(());
+        }
+        let appended = inflation.append(self.part, compressed, tail);
+        self.part = match appended {
+            Err(_) if !self.earlier.is_empty() => {
+                let history = inflation.branch(self);
+                self.earlier.clear();
+                inflation.append(history, compressed, tail)?
+            }
+            appended => appended?,
+        };
+        Ok(())
+    }
 }
 
 impl Inflation {
     /// The part that has these bytes and follows the part `before`.
     fn find(&self, before: u32, compressed: &[u8], is_cut: bool) -> Option<u32> {
-        let is_it = |index: &&u32| {
-            let part = &self.parts[**index as usize];
-            *part.compressed == *compressed && part.is_cut == is_cut
-        };
-        self.parts.get(before as usize)?.after.iter().find(is_it).copied()
+        let index = *self.parts.get(before as usize)?.after.get(compressed)?;
+        (self.parts[index as usize].is_cut == is_cut).then_some(index)
+    }
+
+    /// Returns `true` if this part has stored text that does not end within a stamp, so that the next part may be
+    /// inflated as the beginning of a stream.
+    fn can_begin_after(&self, index: u32) -> bool {
+        let is_it = |part: &Part| part.is_stored && part.used == part.text.len();
+        self.parts.get(index as usize).is_some_and(is_it)
+    }
+
+    /// Finds a part, or appends it. Returns its index.
+    fn find_or_append(&mut self, before: u32, compressed: &[u8], tail: &[u8]) -> Result<u32, Gone> {
+        match self.find(before, compressed, !tail.is_empty()) {
+            Some(part) => Ok(part),
+            None => self.append(before, compressed, tail),
+        }
     }
 
     /// Inflates a part that follows the part `before`. Returns its index.
@@ -101,24 +152,29 @@ impl Inflation {
         if self.parts.is_empty() {
             self.parts.push(Part::default());
         }
-        let mut decoder = self.decoder(before)?;
+        let is_stored = tail.is_empty() && is_stored(compressed);
+        let mut decoder = match is_stored {
+            // It has no references, so the decoder remains for the other clients.
+            true => Box::new(Decompress::new(false)),
+            false => self.decoder(before)?,
+        };
         let Part { text, used, is_cut, .. } = &self.parts[before as usize];
         let mut text = if *is_cut { Vec::new() } else { text[*used..].to_vec() };
         let carried = text.len();
         let mut is_end = inflate(&mut decoder, compressed, &mut text)?;
         is_end |= inflate(&mut decoder, tail, &mut text)?;
         let index = self.parts.len() as u32;
-        self.parts[before as usize].after.push(index);
+        self.parts[before as usize].after.insert(compressed.into(), index);
         self.parts.push(Part {
             before,
-            after: Vec::new(),
-            compressed: compressed.into(),
+            after: BTreeMap::new(),
+            is_stored,
             is_cut: !tail.is_empty(),
             used: text.len(),
             text: text.into(),
             carried,
             is_end,
-            decoder: Some(decoder),
+            decoder: (!is_stored).then_some(decoder),
         });
         Ok(index)
     }
@@ -128,21 +184,37 @@ impl Inflation {
         if let Some(decoder) = self.parts[index as usize].decoder.take() {
             return Ok(decoder);
         }
-        let (mut at, mut texts, mut length) = (index, Vec::new(), 0);
-        while at != 0 && length < WINDOW {
-            let Part { before, text, carried, .. } = &self.parts[at as usize];
-            texts.push(&text[*carried..]);
-            length += text.len() - carried;
-            at = *before;
-        }
-        texts.reverse();
-        let text = texts.concat();
-        let window = &text[text.len().saturating_sub(WINDOW)..];
+        let window = self.window(&[], index);
         let mut decoder = Box::new(Decompress::new(false));
         if !window.is_empty() {
-            decoder.set_dictionary(window).map_err(|_| NOT_DEFLATED)?;
+            decoder.set_dictionary(&window).map_err(|_| NOT_DEFLATED)?;
         }
         Ok(decoder)
+    }
+
+    /// Begins a branch with the whole history of a client, which no other client shares.
+    fn branch(&mut self, place: &Place) -> u32 {
+        let text = self.window(&place.earlier, place.part);
+        let last = &self.parts[place.part as usize];
+        let used = text.len() - (last.text.len() - last.used);
+        self.parts.push(Part { text: text.into(), used, ..Part::default() });
+        self.parts.len() as u32 - 1
+    }
+
+    /// The text to which the next part can refer, after the path that ends at `end` and those before it.
+    fn window(&self, earlier: &[u32], end: u32) -> Vec<u8> {
+        let (mut texts, mut length) = (Vec::new(), 0);
+        for mut at in [end].iter().chain(earlier.iter().rev()).copied() {
+            while at != 0 && length < WINDOW {
+                let Part { before, text, carried, .. } = &self.parts[at as usize];
+                texts.push(&text[*carried..]);
+                length += text.len() - carried;
+                at = *before;
+            }
+        }
+        texts.reverse();
+        let mut text = texts.concat();
+        text.split_off(text.len().saturating_sub(WINDOW))
     }
 
     /// Inflates a whole gzip member, which is not a part of a stream, and passes its content to `then`.
@@ -190,6 +262,17 @@ fn inflate(decoder: &mut Decompress, mut input: &[u8], output: &mut Vec<u8>) -> 
     if input.is_empty() { Ok(false) } else { Err(NOT_DEFLATED) }
 }
 
+/// Returns `true` for stored blocks of which none is the last one of the stream (RFC 1951, section 3.2.4).
+fn is_stored(mut bytes: &[u8]) -> bool {
+    while let [head, low, high, _, _, rest @ ..] = bytes
+        && head & 0b111 == 0
+        && let Some(rest) = rest.get(usize::from(u16::from_le_bytes([*low, *high]))..)
+    {
+        bytes = rest;
+    }
+    bytes.is_empty()
+}
+
 const NOT_DEFLATED: Gone =
     Gone::Invalid("the server sent compressed bytes that cannot be inflated");
 
@@ -207,62 +290,4 @@ pub(super) fn check_gzip(head: &[u8]) -> Result<(), Gone> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::tests::Deflated;
-    use super::*;
-
-    #[test]
-    fn streams_share_parts_until_they_differ_and_refer_to_their_own_history() {
-        let text = |number: u32| format!("the same words again and again {number} {}", number % 7);
-        let mut inflation = Inflation::default();
-        let mut receive = |place: &mut u32, stream: &mut Deflated, text: &str| {
-            let part = stream.flush(text.as_bytes());
-            let found = inflation.find(*place, &part, false);
-            *place = found.unwrap_or_else(|| inflation.append(*place, &part, &[]).unwrap());
-            assert_eq!(&*inflation.parts[*place as usize].text, text.as_bytes());
-            found.is_some()
-        };
-        let (mut first, mut second) = (Deflated::default(), Deflated::default());
-        let (mut one, mut two) = (0, 0);
-        for number in 0..50 {
-            assert!(!receive(&mut one, &mut first, &text(number)));
-        }
-        for number in 0..30 {
-            assert!(receive(&mut two, &mut second, &text(number)));
-        }
-        // More than a window, so that the oldest text is left out.
-        for number in 100..3_000 {
-            assert!(!receive(&mut two, &mut second, &text(number)));
-        }
-        for number in 50..60 {
-            assert!(!receive(&mut one, &mut first, &text(number)));
-        }
-        let decoders = inflation.parts.iter().filter(|part| part.decoder.is_some()).count();
-        assert_eq!(decoders, 2);
-    }
-
-    #[test]
-    fn a_branch_after_more_than_a_window_is_inflated() {
-        let text = |number: u32| format!("{number} words that are repeated {}", number % 13);
-        let mut inflation = Inflation::default();
-        let (mut first, mut second) = (Deflated::default(), Deflated::default());
-        let mut place = 0;
-        for number in 0..3_000 {
-            let part = first.flush(text(number).as_bytes());
-            assert_eq!(part, second.flush(text(number).as_bytes()));
-            place = inflation.append(place, &part, &[]).unwrap();
-        }
-        for (stream, number) in [(&mut first, 1), (&mut second, 2)] {
-            let part = stream.flush(text(number).as_bytes());
-            let index = inflation.append(place, &part, &[]).unwrap();
-            assert_eq!(&*inflation.parts[index as usize].text, text(number).as_bytes());
-        }
-    }
-
-    #[test]
-    fn what_is_not_deflated_is_an_error() {
-        let mut inflation = Inflation::default();
-        assert!(inflation.append(0, b"\x07 is not a block", &[]).is_err());
-        assert!(check_gzip(b"{\"cursor\":").is_err());
-    }
-}
+mod tests;

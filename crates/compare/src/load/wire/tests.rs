@@ -30,6 +30,13 @@ impl Default for Deflated {
 }
 
 impl Deflated {
+    /// A stream whose next part can refer to this text.
+    pub(super) fn after(text: &str) -> Self {
+        let mut stream = Self::default();
+        stream.0.set_dictionary(text.as_bytes()).expect("a new stream");
+        stream
+    }
+
     /// Compresses the next part of the stream, with a flush.
     pub(super) fn flush(&mut self, part: &[u8]) -> Vec<u8> {
         self.compress(part, FlushCompress::Sync)
@@ -45,6 +52,13 @@ impl Deflated {
         self.0.compress_vec(part, &mut out, flush).expect("a valid state");
         out
     }
+}
+
+/// A stored block with this text.
+pub(super) fn stored(text: impl AsRef<[u8]>) -> Vec<u8> {
+    let text = text.as_ref();
+    let length = text.len() as u16;
+    [&[0][..], &length.to_le_bytes(), &(!length).to_le_bytes(), text].concat()
 }
 
 /// Passes `bytes` to a reader in pieces of this length, as a connection does. Asserts that notifications 0 to 4 are
