@@ -1,7 +1,7 @@
 //! The contenders that a plan chooses.
 
 use crate::contender::{
-    self, COMPRESSED, Contender, HTTP2, MESSAGE_QUEUE, Server, TRANSPORTS, chosen, each_once,
+    COMPRESSED, Contender, HTTP2, MESSAGE_QUEUE, Server, TRANSPORTS, chosen, each_once,
 };
 use crate::plan::{Compression, Plan};
 use crate::workload::{PlanError, wrong};
@@ -23,10 +23,7 @@ impl Plan {
             [] => vec![TRANSPORTS, MESSAGE_QUEUE],
             names => names.iter().map(String::as_str).collect(),
         };
-        let mut contenders = chosen(&names).map_err(|name| {
-            let known = contender::contender_names().join(", ");
-            PlanError(format!("unknown contender {name:?}: expected one of {known}"))
-        })?;
+        let mut contenders = chosen(&names)?;
         contenders = self.with_compression(contenders)?;
         if self.baseline {
             let pairs = contenders.into_iter().flat_map(|one| [Some(one), one.baseline()]);

@@ -5,6 +5,7 @@ use crate::peers::Peer;
 use crate::protocol::Transport::{
     self, JetStream, LongPolling, Nats, Redis, Sse, WebSocket, WebTransport,
 };
+use crate::workload::{PlanError, check_names};
 
 /// A column of the comparison.
 #[derive(Debug, PartialEq)]
@@ -297,18 +298,14 @@ pub fn contender_names() -> Vec<&'static str> {
 /// The contenders with these names or of these families, in the order of `names`, each once.
 ///
 /// # Errors
-/// Fails with the first name that is unknown.
-pub(crate) fn chosen<'a>(names: &[&'a str]) -> Result<Vec<&'static Contender>, &'a str> {
-    let mut chosen: Vec<&Contender> = Vec::new();
-    for name in names {
-        let is_meant = |one: &&Contender| one.name == *name || one.family == *name;
-        let before = chosen.len();
-        chosen.extend(CONTENDERS.iter().filter(is_meant));
-        if chosen.len() == before {
-            return Err(name);
-        }
-    }
-    Ok(each_once(chosen))
+/// Fails if a name is unknown.
+pub(crate) fn chosen(names: &[&str]) -> Result<Vec<&'static Contender>, PlanError> {
+    let (given, known) = (names.iter().copied(), contender_names());
+    check_names("contender", given, "one of", &known, |known, name| known == name)?;
+    let named = names.iter().flat_map(|name| {
+        CONTENDERS.iter().filter(move |one| one.name == *name || one.family == *name)
+    });
+    Ok(each_once(named))
 }
 
 /// Removes contenders that occur a second time.
@@ -339,8 +336,13 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_name_is_returned() {
-        assert_eq!(chosen(&["sse", "pigeon"]), Err("pigeon"));
+    fn an_unknown_name_is_an_error_with_the_known_ones() {
+        let error = chosen(&["sse", "pigeon"]).unwrap_err().to_string();
+        let expected = format!(
+            "unknown contender \"pigeon\": expected one of {}",
+            contender_names().join(", ")
+        );
+        assert_eq!(error, expected);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::contender::Contender;
 use crate::protocol::MAX_SOCKETS;
 use crate::rows::{FIGURES, Figure};
 use crate::scenario::{BURST, SCENARIOS, Scenario};
-use crate::workload::{PlanError, Workload, wrong};
+use crate::workload::{PlanError, Workload, check_names, wrong};
 
 /// The most notifications in the log from which clients resume, and the most bytes, including what a server keeps of
 /// each besides its payload. By default our server keeps more of both.
@@ -98,14 +98,11 @@ impl Plan {
                 running.shown()
             ));
         }
-        for part in &self.rows {
-            let of_stages = FIGURES.iter().filter(|figure| figure.stage().is_some());
-            let known: Vec<&str> = of_stages.map(|figure| figure.key).collect();
-            if part.is_empty() || !known.iter().any(|key| key.contains(part.as_str())) {
-                let known = known.join(", ");
-                return wrong(format!("unknown row {part:?}: expected a part of one of {known}"));
-            }
-        }
+        let of_stages = FIGURES.iter().filter(|figure| figure.stage().is_some());
+        let known: Vec<&str> = of_stages.map(|figure| figure.key).collect();
+        let parts = self.rows.iter().map(String::as_str);
+        let is_part = |key: &str, part: &str| !part.is_empty() && key.contains(part);
+        check_names("row", parts, "a part of one of", &known, is_part)?;
         let Workload { rate, steady_seconds, burst_seconds, .. } = self.workload;
         for (stage, seconds, least) in
             [("steady", steady_seconds, 1), ("burst", burst_seconds, BURST)]

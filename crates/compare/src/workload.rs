@@ -167,6 +167,26 @@ pub(crate) fn wrong<T>(problem: String) -> Result<T, PlanError> {
     Err(PlanError(problem))
 }
 
+/// Checks names of `kind` on the command line. Each must match one of the known names, as `expected` describes.
+///
+/// # Errors
+/// Fails with the known names at the first name that matches none of them.
+pub(crate) fn check_names<'a>(
+    kind: &str,
+    names: impl IntoIterator<Item = &'a str>,
+    expected: &str,
+    known: &[&str],
+    is_match: impl Fn(&str, &str) -> bool,
+) -> Result<(), PlanError> {
+    let is_known = |name: &&str| known.iter().any(|one| is_match(one, name));
+    match names.into_iter().find(|name| !is_known(name)) {
+        None => Ok(()),
+        Some(name) => {
+            wrong(format!("unknown {kind} {name:?}: expected {expected} {}", known.join(", ")))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
