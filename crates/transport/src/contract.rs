@@ -85,7 +85,7 @@ pub enum Compression {
     /// needs a window of 4 KiB.
     Messages,
     /// The whole body is one gzip member (RFC 1952). For [`Shape::Answer`], only a long answer is compressed, and then
-    /// the server adds `Content-Encoding` to its head.
+    /// the server adds `Content-Encoding` to its head. For [`Shape::Stream`], the head of the transport must have it.
     Body,
 }
 
@@ -108,7 +108,8 @@ pub trait Encoder: fmt::Debug + Send + Sync + 'static {
     fn encode(&self, events: &[Event], position: Id) -> Bytes;
 
     /// Returns how notifications are compressed, or `None`, the default, if they are not. An encoder that compresses
-    /// must still encode events without compression by [`encode`](Self::encode).
+    /// must still encode events without compression by [`encode`](Self::encode). A transport may accept a subscriber
+    /// with such an encoder only if [`SubscribeRequest::may_compress`](crate::SubscribeRequest::may_compress) is set.
     fn compression(&self) -> Option<Compression> {
         None
     }
@@ -139,12 +140,16 @@ pub trait Encoder: fmt::Debug + Send + Sync + 'static {
 
 /// Decodes the bytes of one client.
 pub trait Decoder: fmt::Debug + Send {
-    /// Decodes the next bytes, and appends the items that they complete to `inbound`. The input may be cut anywhere,
-    /// and may be changed in place. After an [`Inbound::Closed`] or [`Inbound::Fault`], all further input is ignored.
-    fn decode(&mut self, bytes: &mut [u8], inbound: &mut Vec<Inbound>);
+    /// Decodes the next bytes, appends the items that they complete to `inbound`, and returns how many bytes it has
+    /// decoded. The input may be cut anywhere, and may be changed in place. After an [`Inbound::Closed`] or
+    /// [`Inbound::Fault`], all further input is ignored.
+    ///
+    /// These are all bytes, unless the decoder stops after a message. The caller then handles the items before it
+    /// passes the rest. So stop if a little input becomes many bytes of messages, as compressed messages do.
+    fn decode(&mut self, bytes: &mut [u8], inbound: &mut Vec<Inbound>) -> usize;
 
-    /// The input has ended. Appends the items that its end completes to `inbound`, and resets the decoder. Called only for
-    /// a transport on which each message is a separate stream. Does nothing by default.
+    /// The input has ended. Appends the items that its end completes to `inbound`, and resets the decoder. Called only
+    /// for a transport on which each message is a separate stream. Does nothing by default.
     fn finish(&mut self, _inbound: &mut Vec<Inbound>) {}
 
     /// Returns `true` if the decoder holds no partial input. It can then be used for another client, so that a client

@@ -14,6 +14,10 @@ use crate::frame;
 use crate::inflate::max_compressed;
 use crate::message::{Messages, Open, unmask};
 
+/// Once the messages that were decoded have this many bytes, the caller must handle them before more is decoded. A
+/// thousandth of these bytes is enough for a compressed message.
+const MESSAGES: usize = 64 << 10;
+
 /// Decodes the frames of one client.
 #[derive(Debug)]
 pub(crate) struct FrameDecoder {
@@ -100,10 +104,12 @@ impl FrameDecoder {
         Ok(taken)
     }
 
-    /// Decodes frames until the bytes end or a header is not complete, and returns how many bytes were decoded.
-    fn frames(&mut self, bytes: &mut [u8], inbound: &mut Vec<Inbound>) -> usize {
-        let mut taken = 0;
+    /// Decodes frames until the bytes end, a header is not complete, or the messages have [`MESSAGES`] bytes. Returns
+    /// how many bytes were decoded, and `true` in the last case.
+    fn frames(&mut self, bytes: &mut [u8], inbound: &mut Vec<Inbound>) -> (usize, bool) {
+        let (mut taken, mut size) = (0, 0);
         while !self.is_over && taken < bytes.len() {
+            let known = inbound.len();
             match self.frame(&mut bytes[taken..], inbound) {
                 Ok(Some(length)) => taken += length,
                 Ok(None) => break,
@@ -112,30 +118,50 @@ impl FrameDecoder {
                     self.is_over = true;
                 }
             }
+            size += inbound[known..].iter().map(message_bytes).sum::<usize>();
+            if size >= MESSAGES {
+                return (taken, true);
+            }
         }
-        taken
+        (taken, false)
     }
 }
 
 impl Decoder for FrameDecoder {
-    fn decode(&mut self, bytes: &mut [u8], inbound: &mut Vec<Inbound>) {
+    fn decode(&mut self, bytes: &mut [u8], inbound: &mut Vec<Inbound>) -> usize {
+        let mut decoded = bytes.len();
         if self.partial.is_empty() {
-            let taken = self.frames(bytes, inbound);
-            self.partial.extend_from_slice(&bytes[taken..]);
+            match self.frames(bytes, inbound) {
+                (taken, true) => decoded = taken,
+                (taken, false) => self.partial.extend_from_slice(&bytes[taken..]),
+            }
         } else {
             let mut all = std::mem::take(&mut self.partial);
+            let before = all.len();
             all.extend_from_slice(bytes);
-            let taken = self.frames(&mut all, inbound);
-            self.partial = all[taken..].to_vec();
+            match self.frames(&mut all, inbound) {
+                // A message has ended, so the frame of the partial input is decoded.
+                (taken, true) => decoded = taken.saturating_sub(before),
+                (taken, false) => self.partial = all[taken..].to_vec(),
+            }
         }
         if self.is_over {
             self.partial = Vec::new();
             self.messages.clear();
+            return bytes.len();
         }
+        decoded
     }
 
     fn is_at_rest(&self) -> bool {
         self.partial.is_empty() && self.messages.is_empty() && !self.is_over
+    }
+}
+
+fn message_bytes(inbound: &Inbound) -> usize {
+    match inbound {
+        Inbound::Message(message) => message.payload.len(),
+        _ => 0,
     }
 }
 

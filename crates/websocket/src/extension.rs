@@ -2,8 +2,9 @@
 //!
 //! The server compresses a notification once for all clients of a group, with the notifications before it as history. A
 //! client that forgets this history after each message (`server_no_context_takeover`) cannot decode the result, and
-//! neither can a client whose window is smaller than 12 bits, which is the window of all clients. So an offer with one of these demands is declined,
-//! and the next offer is tried. If there is none, the connection continues without the extension.
+//! neither can a client whose window is smaller than 12 bits, which is the window of all clients. So an offer with one
+//! of these demands is declined, and the next offer is tried. If there is none, the connection continues without the
+//! extension.
 //!
 //! A client must not refer to its own earlier messages (`client_no_context_takeover` in each response), so the server
 //! holds no history of a client.

@@ -26,7 +26,7 @@ pub(crate) fn max_compressed(max: usize) -> usize {
 /// bytes are not valid deflate data, or end within a block.
 pub(crate) fn inflate(mut compressed: Vec<u8>, max_message: usize) -> Result<Vec<u8>, Reason> {
     let end = compressed.len();
-    // Not even a part of a block. zlib's users decode it as an empty message.
+    // No block at all. Programs that use zlib decode this as an empty message.
     if end == 0 {
         return Ok(compressed);
     }

@@ -19,16 +19,17 @@ impl MessageDecoder {
 }
 
 impl Decoder for MessageDecoder {
-    fn decode(&mut self, bytes: &mut [u8], inbound: &mut Vec<Inbound>) {
+    fn decode(&mut self, bytes: &mut [u8], inbound: &mut Vec<Inbound>) -> usize {
         if self.is_over {
-            return;
+            return bytes.len();
         }
         if bytes.len() > self.max_message - self.bytes.len() {
             inbound.push(Inbound::Fault(Reason::TooBig));
             (self.bytes, self.is_over) = (Vec::new(), true);
-            return;
+        } else {
+            self.bytes.extend_from_slice(bytes);
         }
-        self.bytes.extend_from_slice(bytes);
+        bytes.len()
     }
 
     /// A stream has no type, so a message is text if it is UTF-8, and otherwise binary.

@@ -142,17 +142,17 @@ impl Client {
         is_ahead || (self.is_ending() && self.is_echo_after(Cursor::at(lane)))
     }
 
-    /// Decodes input of the client. `spare` is a decoder to borrow, or `None` if such clients send nothing. If the
-    /// client is ending, its input is ignored.
-    pub(super) fn decode(&mut self, bytes: &mut [u8], spare: &mut SpareDecoder) {
+    /// Decodes input of the client, and returns how many bytes it has decoded, as [`Decoder::decode`] does. `spare` is a
+    /// decoder to borrow, or `None` if such clients send nothing. If the client is ending, its input is ignored.
+    pub(super) fn decode(&mut self, bytes: &mut [u8], spare: &mut SpareDecoder) -> usize {
         self.pulse.heard();
         if self.is_ending() {
-            return;
+            return bytes.len();
         }
         let own = self.conversation.as_mut().and_then(|conversation| conversation.decoder.take());
-        let Some(mut decoder) = own.or_else(|| spare.take()) else { return };
+        let Some(mut decoder) = own.or_else(|| spare.take()) else { return bytes.len() };
         let mut inbound = Vec::new();
-        decoder.decode(bytes, &mut inbound);
+        let decoded = decoder.decode(bytes, &mut inbound);
         if decoder.is_at_rest() {
             *spare = Some(decoder);
         } else {
@@ -161,6 +161,7 @@ impl Client {
         if !inbound.is_empty() {
             self.conversation().inbound.extend(inbound);
         }
+        decoded
     }
 
     /// Takes the next decoded input.

@@ -37,6 +37,7 @@ async fn message(
     // Ordered: an unordered read after an ordered one may return bytes twice, and the library has read the header of the
     // stream in order. So this does not use `read_to_end`.
     while let Some(chunk) = stream.read_chunk(MAX_READ, true).await? {
+        // A stream has one message, so the decoder does not stop before the end.
         decoder.decode(&mut chunk.bytes.to_vec(), &mut inbound);
         if !inbound.is_empty() {
             return Ok(inbound.pop());

@@ -20,7 +20,7 @@ fn decode(bytes: &[u8], cuts: &[usize]) -> (Vec<Inbound>, bool) {
     let (mut inbound, mut rest) = (Vec::new(), bytes);
     for &cut in cuts.iter().chain([&usize::MAX]) {
         let (now, later) = rest.split_at(cut.min(rest.len()));
-        decoder.decode(&mut now.to_vec(), &mut inbound);
+        assert_eq!(decoder.decode(&mut now.to_vec(), &mut inbound), now.len());
         rest = later;
     }
     (inbound, decoder.is_at_rest())
@@ -205,6 +205,30 @@ fn a_message_is_too_big_by_its_decompressed_bytes() {
         let frame = client_frame(0xc2, &bomb);
         assert_eq!(decode_whole(&frame), [Inbound::Fault(Reason::TooBig)], "{length}");
     }
+}
+
+#[test]
+fn a_read_with_many_bombs_is_decoded_one_bomb_at_a_time() {
+    const MIB: usize = 1 << 20;
+    let bomb = client_frame(0xc2, &deflate(&vec![0; MIB], 9));
+    let small = client_frame(0xc1, &deflate(b"hello", 6));
+    let mut read = [&bomb[..], &small, &small, &bomb, &bomb].concat();
+    let mut decoder = FrameDecoder::new(MIB, MIB, true);
+    // The first bytes arrive alone, so that the decoder holds a part of the header.
+    let mut inbound = Vec::new();
+    assert_eq!(decoder.decode(&mut read[..3], &mut inbound), 3);
+    let mut rest = &mut read[3..];
+    let mut counts = Vec::new();
+    while !rest.is_empty() {
+        let known = inbound.len();
+        let decoded = decoder.decode(rest, &mut inbound);
+        rest = &mut rest[decoded..];
+        counts.push(inbound.len() - known);
+    }
+    assert_eq!(counts, [1, 3, 1]);
+    let sizes: Vec<_> = inbound.iter().map(message_bytes).collect();
+    assert_eq!(sizes, [MIB, 5, 5, MIB, MIB]);
+    assert!(decoder.is_at_rest());
 }
 
 #[test]

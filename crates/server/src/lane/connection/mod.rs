@@ -189,7 +189,8 @@ impl Connection {
         match &mut self.stage {
             Stage::Requests => self.request_from_socket(bytes, status),
             Stage::Serving(client) => {
-                client.decode(bytes, spare);
+                let decoded = client.decode(bytes, spare);
+                self.input.put_back(Bytes::copy_from_slice(&bytes[decoded..]));
                 self.advance(status)
             }
             _ => Next::Idle,

@@ -118,10 +118,12 @@ where
                 continue;
             }
             if held > 0 {
-                let bytes = &mut buffer[..std::mem::take(&mut held)];
-                if let Some(decoder) = &mut decoder {
-                    decoder.decode(bytes, &mut decoded);
-                }
+                let taken = match &mut decoder {
+                    Some(decoder) => decoder.decode(&mut buffer[..held], &mut decoded),
+                    None => held,
+                };
+                buffer.copy_within(taken..held, 0);
+                held -= taken;
                 inbound.extend(decoded.drain(..));
                 continue;
             }

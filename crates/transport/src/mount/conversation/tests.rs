@@ -73,10 +73,11 @@ impl Encoder for Faulty {
 }
 
 impl Decoder for Faulty {
-    fn decode(&mut self, bytes: &mut [u8], inbound: &mut Vec<Inbound>) {
+    fn decode(&mut self, bytes: &mut [u8], inbound: &mut Vec<Inbound>) -> usize {
         let payload = Bytes::copy_from_slice(bytes);
         inbound.push(Inbound::Message(Message { kind: Kind::Text, payload }));
         inbound.push(Inbound::Fault(Reason::Protocol));
+        bytes.len()
     }
 
     fn is_at_rest(&self) -> bool {
