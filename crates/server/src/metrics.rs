@@ -103,25 +103,29 @@ impl Metrics {
         }
         registry.register("clients", "Clients connected", clients);
         let (entries, bytes) = hub.log().size();
-        let mut state = |name: &str, help: &str, value: i64| {
+        let state = |registry: &mut Registry, name: &str, help: &str, value: i64| {
             let gauge = Gauge::<i64>::default();
             gauge.set(value);
             registry.register(name, help, gauge);
         };
         if let Some(is_connected) = hub.is_connected() {
             let help = "1 while the server follows its broker, otherwise 0";
-            state("broker_connected", help, i64::from(is_connected));
+            state(&mut registry, "broker_connected", help, i64::from(is_connected));
         }
         if let Some(compressor) = &self.compressor {
             let help = "Streams that are compressed now, each with a context";
-            state("compression_contexts", help, compressor.contexts() as i64);
+            state(&mut registry, "compression_contexts", help, compressor.contexts() as i64);
+            let help = "Notifications that were not compressed because no context was free";
+            let counter = Counter::<u64>::default();
+            counter.inc_by(compressor.without_context());
+            registry.register("compression_without_context", help, counter);
         }
         if let Some(expiry) = self.expiry() {
             let help = "Unix time at which the certificate that expires first expires";
-            state("tls_certificate_expiry_seconds", help, expiry as i64);
+            state(&mut registry, "tls_certificate_expiry_seconds", help, expiry as i64);
         }
-        state("log_entries", "Notifications retained", entries as i64);
-        state("log_bytes", "Bytes retained", bytes as i64);
+        state(&mut registry, "log_entries", "Notifications retained", entries as i64);
+        state(&mut registry, "log_bytes", "Bytes retained", bytes as i64);
         let mut text = String::new();
         encode(&mut text, &registry)?;
         Ok(text)

@@ -235,7 +235,7 @@ impl Lane {
         if is_heartbeat
             && !connection.is_half_closed()
             && connection.sync.is_in_sync
-            && group.makes_heartbeat_needless(&self.status)
+            && group.needs_no_heartbeat(&self.status)
         {
             return connection.on_encoded(Bytes::new(), &self.status);
         }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use slab::Slab;
 use tidings_core::{Event, Id};
 use tidings_transport::Compression;
@@ -112,11 +112,6 @@ impl SyncState {
     pub(super) fn encode_alone(&mut self, plain: &[u8], is_last: bool) -> Bytes {
         self.is_in_sync = false;
         let bytes = self.body.append(plain);
-        if !is_last {
-            return bytes;
-        }
-        let mut all = BytesMut::from(bytes);
-        all.extend_from_slice(&self.body.end());
-        all.freeze()
+        if is_last { self.body.end(bytes) } else { bytes }
     }
 }

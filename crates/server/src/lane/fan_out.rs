@@ -387,4 +387,17 @@ mod tests {
         assert_eq!(lane.deliveries.catching_up, [0, 1]);
         assert_eq!(lane.standing(0), Standing::Own(before));
     }
+
+    #[test]
+    fn a_lag_of_the_lane_ends_the_sync_of_each_client() {
+        let compressor = Compressor::new(CompressionConfig::default());
+        let encoder: Arc<dyn Encoder> = Arc::new(Deflated);
+        let mut lane = Lane::with(&["a"; 2], &encoder, Some(&compressor));
+        lane.publish("a", "1");
+        assert!(lane.run_pass().iter().all(|(_, bytes)| *bytes == b"C"), "the stream begins");
+        (0..9).for_each(|_| lane.publish("a", "1"));
+        assert_eq!(lane.run_pass(), []);
+        assert_eq!(lane.deliveries.catching_up, [0, 1]);
+        assert!(lane.peers.iter().all(|(_, peer)| !peer.connection.sync.is_in_sync));
+    }
 }

@@ -151,7 +151,7 @@ impl Group {
     }
 
     /// Whether a member that is in sync needs no heartbeat: see [`is_alive`].
-    pub(super) fn makes_heartbeat_needless(&self, status: &Status) -> bool {
+    pub(super) fn needs_no_heartbeat(&self, status: &Status) -> bool {
         let interval = status.hub.heartbeat().interval;
         let is_recent = |compressed: &Compressed| {
             is_alive(status.now.saturating_duration_since(compressed.delivered_at()), interval)

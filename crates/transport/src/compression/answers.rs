@@ -11,7 +11,7 @@ use flate2::write::GzEncoder;
 /// The length from which an answer is compressed. The headers of a shorter one are most of its bytes.
 const MIN_ANSWER: usize = 256;
 
-/// The longest answer that is compressed, because a lane should not stop for a millisecond.
+/// The longest answer that is compressed, because a lane should not stop for long: 64 KiB take about half a millisecond.
 const MAX_ANSWER: usize = 64 << 10;
 
 /// The most answers that are kept, and their bytes, plain and compressed.
@@ -57,7 +57,7 @@ impl Answers {
         if let Some(found) = find(&self.newest.lock().unwrap_or_else(PoisonError::into_inner)) {
             return found;
         }
-        // Without the lock, because a long answer takes milliseconds.
+        // Without the lock, so that other lanes do not wait for it.
         let compressed = gzip(plain).filter(|compressed| compressed.len() < plain.len());
         let answer = Answer { plain: plain.clone(), compressed: compressed.clone() };
         let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);

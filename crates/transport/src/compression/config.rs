@@ -9,13 +9,13 @@ use tidings_core::{Filters, Topic};
 #[non_exhaustive]
 pub struct CompressionConfig {
     /// After how many notifications a stream is reset while clients wait for a reset. Default 100. It is reset earlier
-    /// if the clients that wait have been sent as many notifications as there are clients in sync, because a reset costs
-    /// each client in sync about as many bytes as one plain notification.
+    /// if the clients that wait have been sent as many notifications as there are clients in sync, because a reset
+    /// costs each client in sync about as many bytes as one plain notification.
     pub reset_after: u32,
     /// After which time a stream is reset while clients wait for a reset. Default 10 s.
     pub reset_interval: Duration,
-    /// The most streams that are compressed at a time. Each needs a context of about 260 KiB. The notifications of
-    /// other streams are sent plain. Default 64.
+    /// The most streams that are compressed at a time. Each needs a context of about 260 KiB, and up to 128 KiB for its
+    /// newest notifications. The notifications of other streams are sent plain. Default 64.
     pub contexts: usize,
     /// Topics whose notifications are never compressed. Default: none. Use it if the payloads of a topic have secrets
     /// next to bytes that an attacker can choose, because the length of a compressed text depends on both.

@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use flate2::{Compress, Compression, FlushCompress};
 
-/// The level of compression. It costs 5 to 18 times as much as level 1, and saves 4 % of the bytes of short notifications
-/// and 30 % of those of long ones: see "What compression saves" in docs/performance.md.
+/// The level of compression. It costs 5 to 18 times as much as level 1, and saves 4 % of the bytes of short
+/// notifications and 30 % of those of long ones: see "What compression saves" in docs/performance.md.
 const LEVEL: u32 = 6;
 
-/// The binary logarithm of the window, in bytes. With 15 bits a context would take 371 KiB instead of 259, and save 1 to
-/// 7 % of the bytes. Clients that demand a smaller window could not share the stream.
+/// The binary logarithm of the window, in bytes. With 15 bits a context would take 371 KiB instead of 259, and save 1
+/// to 7 % of the bytes. Clients that demand a smaller window could not share the stream.
 const WINDOW_BITS: u8 = 12;
 
 /// Counts the contexts that are in use.

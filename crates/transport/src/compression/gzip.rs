@@ -34,20 +34,21 @@ impl GzipBody {
         self.length = self.length.wrapping_add(plain.len() as u32);
     }
 
-    /// Returns bytes that only this client is sent, as stored blocks. The client is not in sync after them, because they
-    /// are not in the history of a stream.
+    /// Returns bytes that only this client is sent, as stored blocks. The client is not in sync after them, because
+    /// they are not in the history of a stream.
     pub fn append(&mut self, plain: &[u8]) -> Bytes {
         self.record(plain);
         stored(plain)
     }
 
-    /// Returns the end of the body: an empty last block, the checksum and the length (RFC 1952, section 2.2).
-    pub fn end(self) -> Bytes {
-        let mut end = BytesMut::with_capacity(10);
-        end.put_slice(&[0x03, 0x00]);
-        end.put_u32_le(self.crc);
-        end.put_u32_le(self.length);
-        end.freeze()
+    /// Appends the end of the body to the last bytes of the client: an empty last block, the checksum and the length
+    /// (RFC 1952, section 2.2).
+    pub fn end(self, last: Bytes) -> Bytes {
+        let mut all = BytesMut::from(last);
+        all.put_slice(&[0x03, 0x00]);
+        all.put_u32_le(self.crc);
+        all.put_u32_le(self.length);
+        all.freeze()
     }
 }
 

@@ -8,9 +8,9 @@
 //! ```
 //!
 //! A [`CompressedStream`] compresses the notifications for one encoder and one interest, each as one chunk. A chunk
-//! refers to the bytes of earlier chunks, so a receiver must have read all of them since the last reset. A reset forgets
-//! the history of the stream, so any client can be sent the chunks from there on. What a client is sent until then is
-//! valid too: a WebSocket message without the bit RSV1 (RFC 7692, section 6), or stored blocks of deflate (RFC 1951,
+//! refers to the bytes of earlier chunks, so a receiver must have read all of them since the last reset. A reset
+//! forgets the history of the stream, so any client can be sent the chunks from there on. What a client is sent until
+//! then is valid too: a WebSocket message without the bit RSV1 (RFC 7692, section 6), or stored blocks of deflate (RFC 1951,
 //! section 3.2.4).
 //!
 //! A client has no state for this besides whether it is in sync, and for gzip the checksum of what it was sent.

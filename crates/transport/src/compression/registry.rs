@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -17,9 +18,9 @@ use crate::Encoder;
 /// Compresses what the clients of one hub are sent. Clients with the same encoder and interest share a
 /// [`CompressedStream`].
 ///
-/// Cloning is cheap, and the clones are equal. Use one compressor for each hub: the notifications of two hubs would be in
-/// one history, and with that, their lengths would reveal more (see "What compression reveals" in the documentation of
-/// the protocol).
+/// Cloning is cheap, and the clones are equal. Use one compressor for each hub. Otherwise the notifications of two hubs
+/// are in one history, so the lengths of one hub's notifications reveal something about the other's (see "What
+/// compression reveals" in the documentation of the protocol).
 #[derive(Clone, Debug)]
 pub struct Compressor(Arc<Registry>);
 
@@ -29,8 +30,12 @@ pub(super) struct Registry {
     pub(super) config: CompressionConfig,
     contexts: Contexts,
     streams: Mutex<HashMap<Key, Weak<CompressedStream>>>,
+    /// The streams that have a context. Some may have been dropped.
+    holders: Mutex<Vec<Weak<CompressedStream>>>,
     /// When contexts were last taken back from streams.
     reclaimed_at: Mutex<Instant>,
+    /// The notifications that were not compressed because no context was free.
+    without_context: AtomicU64,
     answers: Answers,
 }
 
@@ -41,10 +46,10 @@ pub(super) struct Key {
     interest: Interest,
 }
 
-/// How often contexts are taken back at most, because it looks at each stream.
+/// How often contexts are taken back at most, because that looks at each stream with a context.
 const RECLAIM: Duration = Duration::from_secs(1);
 
-/// A stream that has not been used for this time gives back its context if another stream needs one.
+/// A stream that has not been used for this time is idle, and gives back its context.
 const IDLE: Duration = Duration::from_secs(5);
 
 impl Compressor {
@@ -55,7 +60,9 @@ impl Compressor {
             config,
             contexts,
             streams: Mutex::default(),
+            holders: Mutex::default(),
             reclaimed_at: Mutex::new(Instant::now()),
+            without_context: AtomicU64::new(0),
             answers: Answers::default(),
         }))
     }
@@ -95,9 +102,16 @@ impl Compressor {
         self.0.answers.compress(plain)
     }
 
-    /// Returns the number of streams that are compressed now.
+    /// Returns the number of streams that are compressed now. Streams that are idle give back their contexts first.
     pub fn contexts(&self) -> usize {
+        self.0.release_idle(Instant::now());
         self.0.contexts.used()
+    }
+
+    /// Returns how many notifications were sent plain because no context was free. Each counts once for each stream that
+    /// needed it.
+    pub fn without_context(&self) -> u64 {
+        self.0.without_context.load(Ordering::Relaxed)
     }
 }
 
@@ -120,12 +134,25 @@ impl Registry {
     /// streams that are idle or have less than half as many readers. `None` if there is none.
     ///
     /// The caller may hold the lock of its own stream, and no other one.
-    pub(super) fn context(&self, readers: usize) -> Option<Context> {
-        if let Some(context) = self.contexts.create() {
-            return Some(context);
+    pub(super) fn context(
+        &self,
+        stream: &Arc<CompressedStream>,
+        readers: usize,
+    ) -> Option<Context> {
+        let created = self.contexts.create().or_else(|| {
+            self.reclaim(readers);
+            self.contexts.create()
+        });
+        if created.is_some() {
+            let mut holders = self.holders();
+            holders.retain(|holder| holder.strong_count() > 0);
+            holders.push(Arc::downgrade(stream));
         }
-        self.reclaim(readers);
-        self.contexts.create()
+        created
+    }
+
+    pub(super) fn count_without_context(&self) {
+        self.without_context.fetch_add(1, Ordering::Relaxed);
     }
 
     fn reclaim(&self, readers: usize) {
@@ -136,21 +163,33 @@ impl Registry {
             return;
         }
         *reclaimed_at = now;
-        // Dropping a stream takes the lock of the map.
-        let streams: Vec<_> = self.streams().values().filter_map(Weak::upgrade).collect();
-        let released = streams.iter().filter(|stream| stream.release_if_idle(now, IDLE)).count();
-        if released > 0 {
+        if self.release_idle(now) > 0 {
             return;
         }
-        let smallest = streams
+        let mut holders = self.holders();
+        let sizes = holders
             .iter()
-            .filter_map(|stream| Some((stream.readers_of_context()?, stream)))
-            .min_by_key(|(readers, _)| *readers);
-        if let Some((few, stream)) = smallest
+            .enumerate()
+            .filter_map(|(index, holder)| Some((holder.upgrade()?.readers_of_context()?, index)));
+        if let Some((few, index)) = sizes.min()
             && few < readers / 2
+            && let Some(smallest) = holders[index].upgrade()
+            && smallest.release_if_idle(now, Duration::ZERO)
         {
-            stream.release_if_idle(now, Duration::ZERO);
+            holders.swap_remove(index);
         }
+    }
+
+    /// Takes back the contexts of idle streams. Returns their number.
+    fn release_idle(&self, now: Instant) -> usize {
+        let mut released = 0;
+        self.holders().retain(|holder| {
+            let Some(stream) = holder.upgrade() else { return false };
+            let is_idle = stream.release_if_idle(now, IDLE);
+            released += usize::from(is_idle);
+            !is_idle
+        });
+        released
     }
 
     /// Removes a stream that is dropped.
@@ -160,6 +199,10 @@ impl Registry {
         if streams.get(key).is_some_and(|stream| stream.strong_count() == 0) {
             streams.remove(key);
         }
+    }
+
+    fn holders(&self) -> MutexGuard<'_, Vec<Weak<CompressedStream>>> {
+        self.holders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn streams(&self) -> MutexGuard<'_, HashMap<Key, Weak<CompressedStream>>> {

@@ -54,8 +54,8 @@ struct State {
     /// `None` for a stream without recent notifications, and for one that has got no context.
     context: Option<Context>,
     chunks: VecDeque<Chunk>,
-    /// The bytes of all chunks.
-    bytes: usize,
+    /// The memory of all chunks.
+    size: usize,
     /// The number of the chunk after the last one.
     end: u64,
     /// The number of chunks since the last reset, and its time.
@@ -63,7 +63,11 @@ struct State {
     reset_at: Instant,
     /// How many notifications clients without sync were sent since the last reset.
     waited: usize,
+    /// The number of the chunk after the last one when such a client was sent one. It may have left since.
+    waited_at: u64,
     used_at: Instant,
+    /// The last notification for which no context was free.
+    declined: Option<Id>,
     /// The deflated bytes of the last chunk. Kept so that its memory is used again.
     deflated: Vec<u8>,
 }
@@ -78,11 +82,14 @@ struct Chunk {
     clients: usize,
 }
 
-/// The newest chunks that are kept for slower readers.
-const CHUNKS: usize = 1024;
-const CHUNK_BYTES: usize = 64 << 10;
+/// The memory of the newest chunks, which are kept for slower readers.
+const CHUNK_BYTES: usize = 128 << 10;
 
-/// Longer encodings are not compressed, because a lane should not stop for a millisecond: 16 KiB take about half of one.
+/// The memory of a chunk besides its bytes: its place in the queue, which may be half empty, and the header of its
+/// allocation.
+const CHUNK_OVERHEAD: usize = 2 * size_of::<Chunk>() + 64;
+
+/// Longer encodings are not compressed, because a lane should not stop for long: 16 KiB take about half a millisecond.
 const MAX_PLAIN: usize = 16 << 10;
 
 impl Place {
@@ -103,12 +110,14 @@ impl CompressedStream {
         let state = State {
             context: None,
             chunks: VecDeque::new(),
-            bytes: 0,
+            size: 0,
             end: 0,
             since_reset: 0,
             reset_at: now,
             waited: 0,
+            waited_at: 0,
             used_at: now,
+            declined: None,
             deflated: Vec::new(),
         };
         Self { key, encoder, compression, registry, state: Mutex::new(state) }
@@ -131,23 +140,22 @@ impl CompressedStream {
         place: &mut Place,
         clients: usize,
     ) -> Encoded {
-        let mut state = self.lock();
         let mut readers = Readers { place, clients };
         if let [event] = events {
-            return self.encode_one(&mut state, event, position, &mut readers);
+            return self.encode_one(event, position, &mut readers);
         }
         let (mut bytes, mut plain) = (BytesMut::new(), BytesMut::new());
         for event in events {
-            let encoded = self.encode_one(&mut state, event, position, &mut readers);
+            let encoded = self.encode_one(event, position, &mut readers);
             bytes.extend_from_slice(&encoded.bytes);
             plain.extend_from_slice(&encoded.plain);
         }
         Encoded { bytes: bytes.freeze(), plain: plain.freeze() }
     }
 
+    /// Locks the stream for one event only, so that other lanes do not wait for a whole pass, and share the work.
     fn encode_one(
         self: &Arc<Self>,
-        state: &mut State,
         event: &Event,
         position: Id,
         readers: &mut Readers<'_>,
@@ -158,7 +166,7 @@ impl CompressedStream {
         {
             let plain = self.encoder.plain(entry);
             if plain.len() <= MAX_PLAIN
-                && let Some(bytes) = self.chunk(state, entry, &plain, readers)
+                && let Some(bytes) = self.chunk(&mut self.lock(), entry, &plain, readers)
             {
                 return Encoded { bytes, plain: if is_body { plain } else { Bytes::new() } };
             }
@@ -209,9 +217,10 @@ impl CompressedStream {
             return Some(chunk.bytes.clone());
         }
         let is_at_end = state.is_at_end(entry.id());
-        // A reader of older notifications waits for nothing but its own catching up.
+        // A reader of older notifications does not wait for a reset. It must catch up first.
         if is_at_end || found.is_some() {
             state.waited += clients;
+            state.waited_at = state.end;
         }
         let begins = is_at_end && (state.context.is_none() || self.is_reset_due(state));
         if begins { self.append(state, entry, plain, readers) } else { None }
@@ -220,7 +229,9 @@ impl CompressedStream {
     /// Whether the next chunk begins with a reset, for clients that wait for one.
     fn is_reset_due(&self, state: &State) -> bool {
         let config = &self.registry.config;
+        // A client that still waits was sent one of the last two notifications.
         state.waited > 0
+            && state.end <= state.waited_at + 2
             && (state.waited >= state.clients_in_sync()
                 || state.since_reset >= config.reset_after
                 || state.reset_at.elapsed() >= config.reset_interval)
@@ -236,13 +247,17 @@ impl CompressedStream {
     ) -> Option<Bytes> {
         let is_reset = state.context.is_none() || self.is_reset_due(state);
         if state.context.is_none() {
-            // A client that is not on a lane reads alone and keeps the stream.
-            state.context = self.registry.context(readers.clients.max(Arc::strong_count(self)));
+            // Each lane keeps the stream, and so does each client that is not on a lane, which reads alone.
+            let clients = readers.clients * Arc::strong_count(self);
+            state.context = self.registry.context(self, clients);
         }
         state.used_at = Instant::now();
         // If the encoder panics, the context is lost, and the next chunk begins with a reset.
         let Some(mut context) = state.context.take() else {
             *readers.place = Place::default();
+            if state.declined.replace(entry.id()) != Some(entry.id()) {
+                self.registry.count_without_context();
+            }
             return None;
         };
         if is_reset {
@@ -274,6 +289,14 @@ impl CompressedStream {
         state.context.is_some().then(|| state.clients_in_sync())
     }
 
+    /// The number of the chunks that are kept, and their memory.
+    #[cfg(test)]
+    pub(super) fn newest(&self) -> (usize, usize) {
+        let chunks = &self.lock().chunks;
+        let heap = chunks.iter().map(|chunk| chunk.bytes.len() + 64).sum::<usize>();
+        (chunks.len(), heap + chunks.capacity() * size_of::<Chunk>())
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -285,12 +308,19 @@ impl Drop for CompressedStream {
     }
 }
 
+impl Chunk {
+    /// The memory that it takes.
+    fn size(&self) -> usize {
+        self.bytes.len() + CHUNK_OVERHEAD
+    }
+}
+
 impl State {
     /// Drops the context and the chunks. `true` if there was a context. Readers at the end stay in sync, because the
     /// next chunk begins with a reset.
     fn release(&mut self) -> bool {
         self.chunks = VecDeque::new();
-        self.bytes = 0;
+        self.size = 0;
         self.deflated = Vec::new();
         self.context.take().is_some()
     }
@@ -318,14 +348,13 @@ impl State {
     }
 
     fn push(&mut self, chunk: Chunk) {
-        self.bytes += chunk.bytes.len();
-        self.chunks.push_back(chunk);
-        self.end += 1;
-        while (self.chunks.len() > CHUNKS || self.bytes > CHUNK_BYTES)
-            && self.chunks.len() > 1
+        self.size += chunk.size();
+        while self.size > CHUNK_BYTES
             && let Some(first) = self.chunks.pop_front()
         {
-            self.bytes -= first.bytes.len();
+            self.size -= first.size();
         }
+        self.chunks.push_back(chunk);
+        self.end += 1;
     }
 }

@@ -280,6 +280,42 @@ async fn nothing_is_reset_unless_a_client_waits() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nothing_is_reset_for_a_client_that_has_left() {
+    let (_compressor, stream) = stream(Messages, CompressionConfig::default().reset_after(20));
+    let (mut place, mut waiting) = (Place::default(), Place::default());
+    let lengths = (1..=50).map(|seq| {
+        let event = [deliver(seq, order(1).as_bytes())];
+        let length = stream.encode(&event, id(seq), &mut place, 1000).bytes.len();
+        if (5..10).contains(&seq) {
+            stream.encode(&event, id(seq), &mut waiting, 1);
+            assert!(!waiting.is_in_sync());
+        }
+        length
+    });
+    let lengths: Vec<_> = lengths.collect();
+    assert!(lengths[1..].iter().all(|&length| length < lengths[0] / 3), "{lengths:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_newest_chunks_take_a_bounded_memory() {
+    for size in [1, 100, 10_000] {
+        let (_compressor, stream) = stream(Messages, CompressionConfig::default());
+        let mut place = Place::default();
+        let mut random = 1_u32;
+        for seq in 1..=3000 {
+            let mut payload = vec![0; size];
+            payload.fill_with(|| {
+                random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (random >> 24) as u8
+            });
+            stream.encode(&[deliver(seq, &payload)], id(seq), &mut place, 1);
+        }
+        let (chunks, memory) = stream.newest();
+        assert!(chunks > 10 && memory <= 128 << 10, "{chunks} chunks of {size}: {memory} B");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_notification_is_compressed_once_for_all_readers() {
     let (_compressor, stream) = stream(Messages, CompressionConfig::default());
     let mut places = [Place::default(); 3];
@@ -324,7 +360,7 @@ async fn the_contexts_are_bounded_and_idle_ones_are_taken_back() {
     };
     let in_sync: Vec<_> = (0..10_000).map(|index| send(index, 1, 1)).collect();
     assert_eq!(in_sync.iter().filter(|&&is_in_sync| is_in_sync).count(), 2);
-    assert_eq!(compressor.contexts(), 2);
+    assert_eq!((compressor.contexts(), compressor.without_context()), (2, 9_998));
     assert!(in_sync[0] && in_sync[1] && !send(9, 2, 1));
 
     // A stream with many more clients is preferred.
@@ -336,6 +372,11 @@ async fn the_contexts_are_bounded_and_idle_ones_are_taken_back() {
     advance(Duration::from_secs(10)).await;
     assert!(send(7, 2, 1) && send(8, 2, 1), "the others are idle");
     assert_eq!(compressor.contexts(), 2);
+    advance(Duration::from_secs(4)).await;
+    assert!(send(7, 3, 1));
+    advance(Duration::from_secs(4)).await;
+    assert_eq!(compressor.contexts(), 1, "one is idle");
+    assert!(send(8, 3, 1) && send(7, 4, 1), "both stay in sync");
     drop(streams);
     assert_eq!(compressor.contexts(), 0);
 }

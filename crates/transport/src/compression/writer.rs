@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tidings_core::{Event, Id};
 use tokio::time::Instant;
 
@@ -59,11 +59,7 @@ impl Writer {
             }
         };
         match (self.body, events.last()) {
-            (Some(body), Some(Event::Goodbye(_))) => {
-                let mut all = BytesMut::from(bytes);
-                all.extend_from_slice(&body.end());
-                all.freeze()
-            }
+            (Some(body), Some(Event::Goodbye(_))) => body.end(bytes),
             _ => bytes,
         }
     }
@@ -90,8 +86,8 @@ impl Writer {
 }
 
 /// Whether a client in sync needs no heartbeat, because the last notification shows that its connection is alive. In a
-/// gzip body a heartbeat would end the sync. The next heartbeat is due an interval later, so the client is sent something
-/// within four thirds of an interval, which is less than clients wait.
+/// gzip body a heartbeat would end the sync. The next heartbeat is due an interval later, so the client is sent
+/// something within four thirds of an interval, which is less than clients wait.
 pub fn is_alive(since_delivery: Duration, interval: Duration) -> bool {
     since_delivery < interval / 3
 }

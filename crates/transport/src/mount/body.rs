@@ -102,7 +102,7 @@ impl MountBody {
     /// Returns the bytes of an extra heartbeat, or no bytes if the body has ended or is not a stream.
     ///
     /// Send it to a client that has closed its side of the connection. If the client is gone, its system answers with a
-    /// reset.
+    /// reset. The bytes must be sent, because they are a part of the body.
     pub fn heartbeat(&self) -> Bytes {
         match &self.0 {
             Inner::Whole(_) | Inner::Answer { .. } | Inner::Head => Bytes::new(),

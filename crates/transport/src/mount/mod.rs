@@ -209,8 +209,9 @@ impl Mount {
     /// Hands WebSocket connections over to this adopter once they are upgraded, for example to the lanes of a server.
     /// There a connection costs less than in a task. Default: each connection is served in a separate task.
     ///
-    /// A connection with TLS and a stream of HTTP/2 are always served in a task. Connections that the adopter serves have its settings, such as
-    /// its write deadline, and the [observer](Self::observer) of the mount is not called for them.
+    /// A connection with TLS and a stream of HTTP/2 are always served in a task. Connections that the adopter serves
+    /// have its settings, such as its write deadline, and the [observer](Self::observer) of the mount is not called for
+    /// them.
     ///
     /// # Panics
     /// Panics if the adopter serves another hub.
