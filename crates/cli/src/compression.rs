@@ -28,8 +28,8 @@ pub(crate) struct CompressionArgs {
     /// secrets, because the length of compressed text reveals something about it
     #[arg(long = "compression-exclude", value_name = "FILTERS", requires = "is_on")]
     exclude: Option<Filters>,
-    /// Compress at most N streams at a time, each with 260 KiB of memory. Clients with the same filters and format are
-    /// one stream. Clients of other streams are sent plain bytes
+    /// Compress at most N streams at a time, each with up to 390 KiB of memory. Clients with the same filters and
+    /// format are one stream. Clients of other streams are sent plain bytes
     #[arg(
         long = "compression-contexts",
         value_name = "N",
@@ -38,8 +38,8 @@ pub(crate) struct CompressionArgs {
         requires = "is_on"
     )]
     contexts: u64,
-    /// Begin the history of a stream anew after at most N notifications if a client has joined. Until then that client is
-    /// sent plain bytes
+    /// Begin the history of a stream anew after at most N notifications if a client has joined. Until then that client
+    /// is sent plain bytes
     #[arg(
         long = "compression-reset-after",
         value_name = "N",

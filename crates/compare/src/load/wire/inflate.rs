@@ -135,8 +135,8 @@ impl Inflation {
     /// Returns `true` if this part has stored text that does not end within a stamp, so that the next part may be
     /// inflated as the beginning of a stream.
     fn can_begin_after(&self, index: u32) -> bool {
-        let is_it = |part: &Part| part.is_stored && part.used == part.text.len();
-        self.parts.get(index as usize).is_some_and(is_it)
+        let part = self.parts.get(index as usize);
+        part.is_some_and(|part| part.is_stored && part.used == part.text.len())
     }
 
     /// Finds a part, or appends it. Returns its index.
@@ -239,9 +239,9 @@ impl Inflation {
             inflation.member.extend_from_slice(member);
         }
         let content = std::mem::take(&mut inflation.content);
-        then(&content, inbox)?;
+        let received = then(&content, inbox);
         inbox.inflation.content = content;
-        Ok(())
+        received
     }
 }
 
