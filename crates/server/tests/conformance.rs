@@ -29,5 +29,6 @@ mod conformance {
     mod sessions;
     mod shutdown;
     mod slow;
+    mod slow_compressed;
     mod websocket;
 }

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use futures::future::join_all;
 use serde_json::json;
 use tidings_core::{Heartbeat, HubConfig};
 use tidings_transport::compression::CompressionConfig;
@@ -39,11 +38,8 @@ async fn compressed(hub: &Running, case: &Case, filters: &str, query: &str) -> R
 
 /// Sends a poll at the server itself.
 async fn poll(hub: &Running, case: &Case, filters: &str, query: &str, accepts: Accepts) -> Answer {
-    let request = case.request(filters, &format!("&after=earliest{query}"));
-    let request = request.replacen("\r\n", &format!("\r\n{}", accepts.lines()), 1);
-    let mut raw = Raw::connect(hub.direct).await;
-    raw.send(request).await;
-    raw.answer().await
+    let query = format!("&after=earliest{query}");
+    Raw::request(hub.direct, case.request_with(filters, &query, accepts.lines())).await
 }
 
 async fn hub(case: &Case, compression: CompressionConfig) -> Running {
@@ -58,7 +54,7 @@ fn each_client_of_a_busy_stream_decodes_exactly_the_payloads() {
     const NUMBER: usize = 300;
     every_compressed_stream(async |case| {
         let mut hub = hub(case, CompressionConfig::default().reset_after(20)).await;
-        let (mut ids, mut readers) = (Vec::new(), Vec::new());
+        let (mut ids, mut readers) = (Vec::new(), Vec::<(usize, Reader, Vec<String>)>::new());
         for number in 0..NUMBER {
             if number % 60 == 0 {
                 // They join in the middle, and one resumes from an earlier position.
@@ -66,27 +62,26 @@ fn each_client_of_a_busy_stream_decodes_exactly_the_payloads() {
                 joining
                     .extend(ids.get(number / 2).map(|id| (number / 2 + 1, format!("&after={id}"))));
                 for (from, query) in joining {
-                    let mut reader = compressed(&hub, case, "orders", &query).await;
-                    readers.push(tokio::spawn(async move {
-                        let mut payloads = Vec::new();
-                        while let Some(payload) = reader.payload().await {
-                            payloads.push(payload);
-                        }
-                        (from, payloads, reader.heartbeats)
-                    }));
+                    let reader = compressed(&hub, case, "orders", &query).await;
+                    readers.push((from, reader, Vec::new()));
                 }
             }
             ids.push(hub.publish("orders", order(number)).await);
             if number % 50 == 25 {
-                // Two heartbeats.
-                tokio::time::sleep(Duration::from_millis(120)).await;
+                for (from, reader, payloads) in &mut readers {
+                    while payloads.len() <= number - *from {
+                        payloads.push(reader.payload().await.expect("no goodbye yet"));
+                    }
+                    reader.heartbeat().await;
+                }
             }
         }
         hub.ask_to_stop();
-        for read in join_all(readers).await {
-            let (from, payloads, heartbeats) = read.unwrap();
-            assert!(payloads.iter().eq(&(from..NUMBER).map(order).collect::<Vec<_>>()), "{from}");
-            assert!(heartbeats > 0, "a client that joined at {from} was sent no heartbeat");
+        for (from, mut reader, mut payloads) in readers {
+            while let Some(payload) = reader.payload().await {
+                payloads.push(payload);
+            }
+            assert!(payloads.into_iter().eq((from..NUMBER).map(order)), "{from}");
         }
         hub.ended().await;
     });
@@ -204,6 +199,42 @@ fn an_excluded_topic_is_never_compressed() {
             }
         }
         hub.stop().await;
+    });
+}
+
+#[test]
+fn a_client_that_joins_waits_for_the_interval_or_for_as_many_notifications_as_there_are_others() {
+    const OTHERS: usize = 8;
+    every_compressed_stream(async |case| {
+        for (interval, waits) in [(Duration::ZERO, 0..=1), (Duration::MAX, OTHERS - 1..=OTHERS)] {
+            let mut config = case.config(HubConfig::default()).await;
+            config.compression = Some(CompressionConfig::default().reset_interval(interval));
+            let hub = Running::start(config).await;
+            let mut readers = Vec::new();
+            for _ in 0..OTHERS {
+                readers.push(compressed(&hub, case, "orders", "").await);
+            }
+            let numbers = 3..2 * OTHERS + 3;
+            for number in 0..numbers.end {
+                if number == numbers.start {
+                    readers.push(compressed(&hub, case, "orders", "").await);
+                }
+                hub.publish("orders", order(number)).await;
+                for reader in &mut readers {
+                    assert_eq!(reader.payload().await.unwrap(), order(number));
+                }
+            }
+            let plain = |reader: &Reader| -> Vec<bool> {
+                numbers.clone().map(|number| reader.has_plain(&order(number))).collect()
+            };
+            let joined = plain(&readers.pop().unwrap());
+            let waited = joined.iter().take_while(|is_plain| **is_plain).count();
+            assert!(waits.contains(&waited), "{interval:?}: {joined:?}");
+            assert!(!joined[waited..].contains(&true), "{interval:?}: {joined:?}");
+            assert!(!readers.iter().any(|reader| plain(reader).contains(&true)), "{interval:?}");
+            drop(readers);
+            hub.stop().await;
+        }
     });
 }
 

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use tidings_core::Id;
 
-use crate::support::{Inflate, Raw, masked};
+use crate::support::{Inflate, Raw, masked, subscribe, subscribe_request};
 
 /// What a client asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,8 +23,13 @@ impl Offer {
         Self::Gzip,
         Self::WebSocket("permessage-deflate"),
         Self::WebSocket("permessage-deflate; server_max_window_bits=12"),
-        Self::WebSocket("permessage-deflate; server_no_context_takeover"),
+        Self::DECLINED,
     ];
+    const DECLINED: Self = Self::WebSocket("permessage-deflate; server_no_context_takeover");
+
+    fn is_accepted(self) -> bool {
+        !matches!(self, Self::Plain | Self::DECLINED)
+    }
 }
 
 /// A connection, and what it has decoded.
@@ -39,28 +44,20 @@ pub(crate) struct Reader {
 impl Reader {
     /// Subscribes to the topic `t` after this position.
     pub(crate) async fn connect(server: SocketAddr, offer: Offer, after: Id) -> Self {
-        let topic = format!("t?after={after}");
-        let inflate = if offer == Offer::Gzip { Inflate::gzip() } else { Inflate::new() };
-        let raw = match offer {
+        let (transport, line) = match offer {
+            Offer::Plain => ("sse", "Accept-Encoding: identity\r\n".to_owned()),
+            Offer::Gzip => ("sse", "Accept-Encoding: gzip\r\n".to_owned()),
             Offer::WebSocket(extensions) => {
-                let line = format!("Sec-WebSocket-Extensions: {extensions}\r\n");
-                Raw::open_websocket(server, &topic, &line).await
-            }
-            Offer::Plain | Offer::Gzip => {
-                let mut raw = Raw::connect_narrow(server).await;
-                let encoding = if offer == Offer::Gzip { "gzip" } else { "identity" };
-                raw.send(format!(
-                    "GET /topics/{topic} HTTP/1.1\r\nHost: hub\r\nAccept: text/event-stream\r\n\
-                     Accept-Encoding: {encoding}\r\n\r\n"
-                ))
-                .await;
-                let head = raw.head().await;
-                let expected = (offer == Offer::Gzip).then_some("gzip");
-                assert_eq!(head.header("content-encoding"), expected, "{head:?}");
-                raw
+                ("websocket", format!("Sec-WebSocket-Extensions: {extensions}\r\n"))
             }
         };
-        Self { raw, offer, inflate, text: Vec::new() }
+        let request = subscribe_request(&format!("t?transport={transport}&after={after}"), &line);
+        let mut raw = Raw::connect_narrow(server).await;
+        let is_websocket = subscribe(&mut raw, request, offer.is_accepted()).await;
+        let inflate = if offer == Offer::Gzip { Inflate::gzip() } else { Inflate::new() };
+        let reader = Self { raw, offer, inflate, text: Vec::new() };
+        assert_eq!(is_websocket, reader.is_websocket());
+        reader
     }
 
     pub(crate) fn is_websocket(&self) -> bool {

@@ -7,6 +7,7 @@ use tidings_server::{Listed, transports};
 use tidings_transport::{Shape, SubscribeRequest};
 
 use super::mover::{Setup, Way};
+use super::raw::subscribe_request;
 use super::{Broker, Brokers, Mover, PATIENCE, Running, in_time};
 
 /// A transport and a mover.
@@ -287,12 +288,13 @@ impl Case {
 
     /// A request that this transport accepts. It has the headers that any of the transports requires.
     pub(crate) fn request(&self, filters: &str, query: &str) -> String {
-        format!(
-            "GET /topics/{filters}?transport={}{query} HTTP/1.1\r\nHost: hub\r\n\
-             Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-            self.transport()
-        )
+        self.request_with(filters, query, "")
+    }
+
+    /// The same with these further lines in its head.
+    pub(crate) fn request_with(&self, filters: &str, query: &str, lines: &str) -> String {
+        let filters = format!("{filters}?transport={}{query}", self.transport());
+        subscribe_request(&filters, lines)
     }
 
     pub(crate) fn shape(&self) -> Shape {

@@ -1,5 +1,7 @@
 //! A client of a stream that decodes what it is sent, and keeps the bytes as they came.
 
+use serde_json::Value;
+use tidings_core::Gap;
 use tokio::net::TcpStream;
 
 use super::{Case, Frames, Gunzip, Raw, Running};
@@ -20,8 +22,8 @@ pub(crate) struct Reader {
     is_websocket: bool,
     /// What was decoded and not read yet.
     plain: Vec<u8>,
-    /// How many heartbeats were read.
-    pub(crate) heartbeats: usize,
+    /// How many positions are skipped by the gaps that were read. A WebSocket of a [`Case`] is sent no gaps.
+    pub(crate) missed: u64,
 }
 
 enum Decoder {
@@ -52,23 +54,21 @@ impl Reader {
         accepts: Accepts,
         is_compressed: bool,
     ) -> Self {
-        let mut raw = Raw::connect(hub.direct).await;
-        let request = case.request(filters, query);
-        raw.send(request.replacen("\r\n", &format!("\r\n{}", accepts.lines()), 1)).await;
-        let head = raw.head().await;
-        let is_websocket = head.status == 101;
-        assert!(is_websocket || head.status == 200, "{head:?}");
-        let has_gzip = head.header("content-encoding") == Some("gzip");
-        let has_extension = head.header("sec-websocket-extensions").is_some();
-        assert_eq!(has_gzip, is_compressed && !is_websocket, "{head:?}");
-        assert_eq!(has_extension, is_compressed && is_websocket, "{head:?}");
+        let raw = Raw::connect(hub.direct).await;
+        let request = case.request_with(filters, query, accepts.lines());
+        Self::over(raw, request, is_compressed).await
+    }
+
+    /// Subscribes on this connection, as [`open`](Self::open) does.
+    pub(crate) async fn over(mut raw: Raw, request: String, is_compressed: bool) -> Self {
+        let is_websocket = subscribe(&mut raw, request, is_compressed).await;
         let decoder = match (is_compressed, is_websocket) {
             (false, _) => Decoder::None,
             (true, false) => Decoder::Gunzip(Box::new(Gunzip::new())),
             (true, true) => Decoder::Frames(Box::new(Frames::new())),
         };
         let (wire, plain) = (Vec::new(), Vec::new());
-        Self { raw, wire, decoder, is_websocket, plain, heartbeats: 0 }
+        Self { raw, wire, decoder, is_websocket, plain, missed: 0 }
     }
 
     /// Sends a message by WebSocket.
@@ -79,16 +79,35 @@ impl Reader {
     /// Returns the next payload, and `None` after a goodbye.
     pub(crate) async fn payload(&mut self) -> Option<String> {
         loop {
-            let next = if self.is_websocket { self.take_frame() } else { self.take_event() };
-            match next {
-                None => self.fill().await,
-                Some(Next::Other) => {}
-                Some(Next::Heartbeat) => self.heartbeats += 1,
-                Some(Next::Payload(payload)) => return Some(payload),
-                Some(Next::Goodbye) => {
+            match self.next().await {
+                Next::Other | Next::Heartbeat => {}
+                Next::Gap(missed) => self.missed += missed,
+                Next::Payload(payload) => return Some(payload),
+                Next::Goodbye => {
                     self.check_end().await;
                     return None;
                 }
+            }
+        }
+    }
+
+    /// Reads the next heartbeat, before which no notification comes.
+    pub(crate) async fn heartbeat(&mut self) {
+        loop {
+            match self.next().await {
+                Next::Other => {}
+                Next::Heartbeat => return,
+                next => panic!("{next:?} before a heartbeat"),
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Next {
+        loop {
+            let next = if self.is_websocket { self.take_frame() } else { self.take_event() };
+            match next {
+                None => self.fill().await,
+                Some(next) => return next,
             }
         }
     }
@@ -145,6 +164,11 @@ impl Reader {
             return Some(Next::Goodbye);
         }
         let data = event.lines().find_map(|line| line.strip_prefix("data: "));
+        if event.contains("event: gap\n") {
+            let mut data: Value = serde_json::from_str(data.unwrap()).unwrap();
+            let gap: Gap = serde_json::from_value(data["gap"].take()).unwrap();
+            return Some(Next::Gap(gap.resume.seq - gap.after.seq));
+        }
         Some(data.map_or(Next::Other, |data| Next::Payload(data.to_owned())))
     }
 
@@ -166,9 +190,26 @@ impl Reader {
     }
 }
 
+/// Subscribes by this request. Asserts that the response is compressed exactly if `is_compressed`. Returns whether it
+/// begins a WebSocket.
+pub(crate) async fn subscribe(raw: &mut Raw, request: String, is_compressed: bool) -> bool {
+    raw.send(request).await;
+    let head = raw.head().await;
+    let is_websocket = head.status == 101;
+    assert!(is_websocket || head.status == 200, "{head:?}");
+    let has_gzip = head.header("content-encoding") == Some("gzip");
+    let has_extension = head.header("sec-websocket-extensions").is_some();
+    assert_eq!(has_gzip, is_compressed && !is_websocket, "{head:?}");
+    assert_eq!(has_extension, is_compressed && is_websocket, "{head:?}");
+    is_websocket
+}
+
+#[derive(Debug)]
 enum Next {
     Payload(String),
     Heartbeat,
+    /// So many positions are skipped.
+    Gap(u64),
     Goodbye,
     /// The opening of a stream.
     Other,

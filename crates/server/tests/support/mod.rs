@@ -37,7 +37,7 @@ pub(crate) use self::cases::{
     every_on_our_connections, every_pipelining, every_poll_without_broker, every_shaped,
     every_websocket, every_without_broker, every_without_tls,
 };
-pub(crate) use self::compressed::{Accepts, Reader};
+pub(crate) use self::compressed::{Accepts, Reader, subscribe};
 pub(crate) use self::flood::{FILLING, NUMBER, PAYLOAD, flood, gaps};
 pub(crate) use self::follower::Follower;
 pub(crate) use self::inflate::{Failure, Frames, Gunzip, forward as forward_inflated};
@@ -47,7 +47,7 @@ pub(crate) use self::mover::{Mover, Setup};
 pub(crate) use self::peer::Peer;
 #[cfg(feature = "webtransport")]
 pub(crate) use self::quic::{closed, open_session};
-pub(crate) use self::raw::{Answer, Raw, masked};
+pub(crate) use self::raw::{Answer, Raw, masked, subscribe_request};
 pub(crate) use self::running::Running;
 pub(crate) use self::sessions::{Sessions, trusting};
 pub(crate) use self::tls::{Certificate, VERSIONS, client_that_trusts, connect_tls};

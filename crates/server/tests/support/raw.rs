@@ -39,12 +39,7 @@ impl Raw {
     /// Opens a WebSocket with a small receive buffer, and with these further lines in its head.
     pub(crate) async fn open_websocket(address: SocketAddr, filters: &str, lines: &str) -> Self {
         let mut raw = Self::connect_narrow(address).await;
-        let request = format!(
-            "GET /topics/{filters} HTTP/1.1\r\nHost: hub\r\nConnection: Upgrade\r\n\
-             Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{lines}\r\n"
-        );
-        raw.send(request).await;
+        raw.send(subscribe_request(filters, lines)).await;
         assert_eq!(raw.head().await.status, 101);
         raw
     }
@@ -214,10 +209,7 @@ impl Answer {
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.head.lines().find_map(|line| {
-            let (key, value) = line.split_once(": ")?;
-            key.eq_ignore_ascii_case(name).then_some(value)
-        })
+        header(&self.head, name)
     }
 
     pub(crate) fn text(&self) -> String {
@@ -235,6 +227,24 @@ impl Answer {
         assert!(error["message"].as_str().is_some_and(|text| text.len() > 8), "{self:?}");
         (self.status, error["code"].as_str().expect("a code").to_owned())
     }
+}
+
+/// A request to subscribe, with the headers that any of the transports requires, and with these further lines in its
+/// head. The filters may be followed by a query.
+pub(crate) fn subscribe_request(filters: &str, lines: &str) -> String {
+    format!(
+        "GET /topics/{filters} HTTP/1.1\r\nHost: hub\r\nConnection: Upgrade\r\n\
+         Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{lines}\r\n"
+    )
+}
+
+/// The value of the first header with this name.
+pub(super) fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    head.lines().find_map(|line| {
+        let (key, value) = line.split_once(": ")?;
+        key.eq_ignore_ascii_case(name).then_some(value)
+    })
 }
 
 fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {

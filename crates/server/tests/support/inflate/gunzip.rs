@@ -2,6 +2,8 @@
 
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
+use super::take;
+
 /// A decoder of a gzip body. It panics at whatever a receiver could not decode.
 pub(crate) struct Gunzip {
     stage: Stage,
@@ -68,14 +70,6 @@ impl Gunzip {
         assert!(gunzip.is_complete(), "the gzip body is not complete");
         plain
     }
-}
-
-/// Moves bytes of the input to a part of this length. Returns `true` if it has them all.
-fn take(input: &mut &[u8], part: &mut Vec<u8>, length: usize) -> bool {
-    let (now, later) = input.split_at(input.len().min(length - part.len()));
-    part.extend_from_slice(now);
-    *input = later;
-    part.len() == length
 }
 
 /// Inflates all of the input, up to the last block. Returns `true` after that.

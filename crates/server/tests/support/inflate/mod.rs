@@ -82,6 +82,21 @@ pub(crate) async fn forward(
     let _ = timeout(LAST_BYTES, ended).await;
 }
 
+/// Appends to `out` the next bytes of the input, `rest` at most. Returns `true` if there are no more to forward.
+fn forward_rest(input: &mut &[u8], rest: &mut usize, out: &mut Vec<u8>) -> bool {
+    let (now, later) = input.split_at(input.len().min(*rest));
+    out.extend_from_slice(now);
+    *input = later;
+    *rest -= now.len();
+    *rest == 0
+}
+
+/// Moves bytes of the input to a part of this length. Returns `true` if it has them all.
+fn take(input: &mut &[u8], part: &mut Vec<u8>, length: usize) -> bool {
+    let mut rest = length - part.len();
+    forward_rest(input, &mut rest, part)
+}
+
 async fn forward_one(client: TcpStream, server: SocketAddr, buffer: usize) {
     let Ok(server) = TcpStream::connect(server).await else { return };
     set_buffers(&client, &server, buffer);

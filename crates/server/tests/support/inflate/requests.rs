@@ -1,7 +1,7 @@
 //! The requests of a connection.
 
 use super::super::forwarder::Change;
-use super::{Added, Pending};
+use super::{Added, Pending, forward_rest};
 
 /// Adds to each request that its client accepts compression. All other bytes are forwarded as they are and at once, so
 /// that a server still sees requests that are malformed, incomplete or slow. Only a CR that may belong to the end of a
@@ -42,11 +42,7 @@ impl Change for Requests {
                     return;
                 }
                 Stage::Body(rest) => {
-                    let (now, later) = input.split_at(input.len().min(*rest));
-                    out.extend_from_slice(now);
-                    *rest -= now.len();
-                    input = later;
-                    if *rest == 0 {
+                    if forward_rest(&mut input, rest, out) {
                         self.stage = Stage::head();
                     }
                 }

@@ -1,7 +1,8 @@
 //! The responses of a server.
 
 use super::super::forwarder::Change;
-use super::{Added, Frames, Gunzip, Pending};
+use super::super::raw::header;
+use super::{Added, Frames, Gunzip, Pending, forward_rest, take};
 
 const HELD: [&str; 3] = ["content-encoding", "content-length", "sec-websocket-extensions"];
 
@@ -119,19 +120,12 @@ impl Change for Responses {
                     }
                 }
                 Stage::Body(rest) => {
-                    let (now, later) = input.split_at(input.len().min(*rest));
-                    out.extend_from_slice(now);
-                    *rest -= now.len();
-                    input = later;
-                    if *rest == 0 {
+                    if forward_rest(&mut input, rest, out) {
                         self.stage = Stage::Head(Lines::default());
                     }
                 }
                 Stage::Answer { length, body } => {
-                    let (now, later) = input.split_at(input.len().min(*length - body.len()));
-                    body.extend_from_slice(now);
-                    input = later;
-                    if body.len() == *length {
+                    if take(&mut input, body, *length) {
                         let plain = Gunzip::whole(body);
                         let line = format!("content-length: {}\r\n\r\n", plain.len());
                         out.extend_from_slice(line.as_bytes());
@@ -212,11 +206,4 @@ impl Stream {
         let last = String::from_utf8_lossy(&self.last);
         assert_eq!(self.gunzip.is_complete(), has_goodbye, "the gzip body ends after {last:?}");
     }
-}
-
-fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
-    head.lines().find_map(|line| {
-        let (key, value) = line.split_once(": ")?;
-        key.eq_ignore_ascii_case(name).then_some(value)
-    })
 }

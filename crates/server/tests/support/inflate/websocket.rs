@@ -3,6 +3,7 @@
 use flate2::Decompress;
 
 use super::gunzip::inflate;
+use super::{forward_rest, take};
 
 /// Decodes the frames of a server. It panics at whatever a receiver could not decode.
 pub(crate) struct Frames {
@@ -17,7 +18,7 @@ pub(crate) struct Frames {
 /// The rest of a payload.
 enum Payload {
     None,
-    Plain(u64),
+    Plain(usize),
     Compressed { first: u8, length: usize, bytes: Vec<u8> },
 }
 
@@ -44,19 +45,12 @@ impl Frames {
                     self.begin(length, out);
                 }
                 Payload::Plain(rest) => {
-                    let count = (*rest).min(input.len() as u64);
-                    out.extend_from_slice(&input[..count as usize]);
-                    input = &input[count as usize..];
-                    *rest -= count;
-                    if *rest == 0 {
+                    if forward_rest(&mut input, rest, out) {
                         self.payload = Payload::None;
                     }
                 }
                 Payload::Compressed { first, length, bytes } => {
-                    let count = (*length - bytes.len()).min(input.len());
-                    bytes.extend_from_slice(&input[..count]);
-                    input = &input[count..];
-                    if bytes.len() == *length {
+                    if take(&mut input, bytes, *length) {
                         let payload = message(&mut self.inflate, bytes);
                         put(out, *first & !RSV1, &payload);
                         self.payload = Payload::None;
@@ -67,7 +61,7 @@ impl Frames {
     }
 
     /// Begins a frame whose head is complete.
-    fn begin(&mut self, length: u64, out: &mut Vec<u8>) {
+    fn begin(&mut self, length: usize, out: &mut Vec<u8>) {
         let first = self.head[0];
         assert_eq!(first & RSV2_3, 0, "a reserved bit is set in {first:#x}");
         assert_eq!(self.head[1] & MASKED, 0, "frames of a server are not masked");
@@ -82,7 +76,6 @@ impl Frames {
         assert!(length > 0, "a compressed message has at least one byte");
         self.head.clear();
         self.compressed += 1;
-        let length = length as usize;
         self.payload = Payload::Compressed { first, length, bytes: Vec::with_capacity(length) };
     }
 }
@@ -97,11 +90,11 @@ fn message(context: &mut Decompress, bytes: &[u8]) -> Vec<u8> {
 }
 
 /// The length of the payload, if the head of the frame is complete.
-fn length(head: &[u8]) -> Option<u64> {
+fn length(head: &[u8]) -> Option<usize> {
     let (short, rest) = (head.get(1)? & !MASKED, &head[2..]);
     match short {
         126 => Some(u16::from_be_bytes(rest.try_into().ok()?).into()),
-        127 => Some(u64::from_be_bytes(rest.try_into().ok()?)),
+        127 => Some(u64::from_be_bytes(rest.try_into().ok()?) as usize),
         short => Some(short.into()),
     }
 }
