@@ -65,6 +65,15 @@ fn on_or_off() -> impl TypedValueParser<Value = bool> {
 }
 
 impl CompressionArgs {
+    /// The line to print if compression is on, otherwise nothing.
+    pub(crate) fn line(&self) -> String {
+        match &self.exclude {
+            _ if !self.is_on => String::new(),
+            None => "compression is on\n".to_owned(),
+            Some(topics) => format!("compression is on, except for {topics}\n"),
+        }
+    }
+
     /// The configuration of compression, `None` if it is off.
     pub(crate) fn config(self) -> Option<CompressionConfig> {
         let config = CompressionConfig::default()
@@ -99,6 +108,18 @@ mod tests {
     fn the_defaults_are_those_of_the_library() {
         let (ours, library) = (parse("--compression on"), CompressionConfig::default());
         assert_eq!(format!("{:?}", ours.unwrap().unwrap()), format!("{library:?}"));
+    }
+
+    #[test]
+    fn the_line_names_what_is_excluded() {
+        let line = |args: &str| {
+            let given = ["tidings"].into_iter().chain(args.split(' '));
+            Program::try_parse_from(given).unwrap().compression.line()
+        };
+        assert_eq!(line("--compression off"), "");
+        assert_eq!(line("--compression on"), "compression is on\n");
+        let excluded = line("--compression on --compression-exclude tokens.*,accounts.>");
+        assert_eq!(excluded, "compression is on, except for tokens.*,accounts.>\n");
     }
 
     #[test]

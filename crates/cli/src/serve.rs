@@ -40,6 +40,7 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     // Publishers and health checks have connections as well.
     config.max_connections = config.max_connections.max(args.clients as usize + 1024);
     config.slow = args.slow.into();
+    let about_compression = args.compression.line();
     config.compression = args.compression.config();
     config.head_deadline = args.head_deadline;
     config.idle_timeout = args.idle_timeout;
@@ -75,7 +76,7 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
         tokio::spawn(demo(hub.clone(), topic));
     }
     let about = certificates.map(|certificates| certificates.lines).unwrap_or_default();
-    let lines = greeting(&urls, &about, live_page);
+    let lines = greeting(&urls, &(about + &about_compression), live_page);
     let (attempted, first_attempt) = oneshot::channel();
     let attached = tokio::spawn(attach(hub, args.broker, attempted));
     let greeted = tokio::spawn(async move {
@@ -95,11 +96,11 @@ pub(crate) async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     failure.map_or(Ok(ExitCode::SUCCESS), Err)
 }
 
-/// The lines to print, with those about the certificates. The first is always `listening on URL`, from which a parent
+/// The lines to print, with those about the settings. The first is always `listening on URL`, from which a parent
 /// process reads the port.
-fn greeting(urls: &[String], certificates: &str, live_page: bool) -> String {
+fn greeting(urls: &[String], settings: &str, live_page: bool) -> String {
     let mut lines: String = urls.iter().map(|url| format!("listening on {url}\n")).collect();
-    lines += certificates;
+    lines += settings;
     if live_page && let Some(url) = urls.iter().find(|url| url.starts_with("http")) {
         lines += &format!("open {url} in a browser to see all transports side by side\n");
     }
