@@ -27,13 +27,16 @@ pub(crate) struct FrameDecoder {
     /// The beginning of a header or of a control frame: at most 130 bytes.
     partial: Vec<u8>,
     messages: Messages,
+    /// The bytes of the messages that the current call has completed.
+    decoded: usize,
     is_over: bool,
 }
 
 impl FrameDecoder {
     pub(crate) fn new(max_message: usize, max_frame: usize, may_compress: bool) -> Self {
         let messages = Messages::new(max_message);
-        Self { max_frame, may_compress, partial: Vec::new(), messages, is_over: false }
+        let partial = Vec::new();
+        Self { max_frame, may_compress, partial, messages, decoded: 0, is_over: false }
     }
 
     /// Decodes the bytes of one frame, and returns how many there were. `None` if a header or a control frame is not
@@ -59,10 +62,11 @@ impl FrameDecoder {
             return Err(Reason::Protocol);
         }
         let length = usize::try_from(length).map_err(|_| Reason::TooBig)?;
-        let is_compressed = header.rsv1 || self.messages.is_within_compressed();
-        let max_frame = if is_compressed { max_compressed(self.max_frame) } else { self.max_frame };
-        if length > max_frame {
-            return Err(Reason::TooBig);
+        if length > self.max_frame {
+            let is_compressed = header.rsv1 || self.messages.is_within_compressed();
+            if !is_compressed || length > max_compressed(self.max_frame) {
+                return Err(Reason::TooBig);
+            }
         }
         match header.opcode {
             OpCode::Control(control) => {
@@ -100,16 +104,19 @@ impl FrameDecoder {
 
     fn payload(&mut self, bytes: &mut [u8], inbound: &mut Vec<Inbound>) -> Result<usize, Reason> {
         let (taken, complete) = self.messages.payload(bytes)?;
-        inbound.extend(complete.map(Inbound::Message));
+        if let Some(message) = complete {
+            self.decoded += message.payload.len();
+            inbound.push(Inbound::Message(message));
+        }
         Ok(taken)
     }
 
-    /// Decodes frames until the bytes end, a header is not complete, or the messages have [`MESSAGES`] bytes. Returns
-    /// how many bytes were decoded, and `true` in the last case.
-    fn frames(&mut self, bytes: &mut [u8], inbound: &mut Vec<Inbound>) -> (usize, bool) {
-        let (mut taken, mut size) = (0, 0);
-        while !self.is_over && taken < bytes.len() {
-            let known = inbound.len();
+    /// Decodes frames until the bytes end, a header is not complete, or the decoder is [full](Self::is_full). Returns how
+    /// many bytes were decoded.
+    fn frames(&mut self, bytes: &mut [u8], inbound: &mut Vec<Inbound>) -> usize {
+        let mut taken = 0;
+        self.decoded = 0;
+        while !self.is_over && !self.is_full() && taken < bytes.len() {
             match self.frame(&mut bytes[taken..], inbound) {
                 Ok(Some(length)) => taken += length,
                 Ok(None) => break,
@@ -118,50 +125,46 @@ impl FrameDecoder {
                     self.is_over = true;
                 }
             }
-            size += inbound[known..].iter().map(message_bytes).sum::<usize>();
-            if size >= MESSAGES {
-                return (taken, true);
-            }
         }
-        (taken, false)
+        taken
+    }
+
+    /// Whether the messages that were just decoded must be handled before more is decoded.
+    fn is_full(&self) -> bool {
+        self.decoded >= MESSAGES
     }
 }
 
 impl Decoder for FrameDecoder {
     fn decode(&mut self, bytes: &mut [u8], inbound: &mut Vec<Inbound>) -> usize {
-        let mut decoded = bytes.len();
-        if self.partial.is_empty() {
-            match self.frames(bytes, inbound) {
-                (taken, true) => decoded = taken,
-                (taken, false) => self.partial.extend_from_slice(&bytes[taken..]),
+        let before = self.partial.len();
+        let taken = if before == 0 {
+            let taken = self.frames(bytes, inbound);
+            if !self.is_full() {
+                self.partial.extend_from_slice(&bytes[taken..]);
             }
+            taken
         } else {
             let mut all = std::mem::take(&mut self.partial);
-            let before = all.len();
             all.extend_from_slice(bytes);
-            match self.frames(&mut all, inbound) {
-                // A message has ended, so the frame of the partial input is decoded.
-                (taken, true) => decoded = taken.saturating_sub(before),
-                (taken, false) => self.partial = all[taken..].to_vec(),
+            let taken = self.frames(&mut all, inbound);
+            if !self.is_full() {
+                self.partial = all[taken..].to_vec();
             }
-        }
+            taken
+        };
         if self.is_over {
             self.partial = Vec::new();
             self.messages.clear();
-            return bytes.len();
+        } else if self.is_full() {
+            // A message has ended, so the frame that the partial input belongs to is decoded.
+            return taken.saturating_sub(before);
         }
-        decoded
+        bytes.len()
     }
 
     fn is_at_rest(&self) -> bool {
         self.partial.is_empty() && self.messages.is_empty() && !self.is_over
-    }
-}
-
-fn message_bytes(inbound: &Inbound) -> usize {
-    match inbound {
-        Inbound::Message(message) => message.payload.len(),
-        _ => 0,
     }
 }
 
