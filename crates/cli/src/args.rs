@@ -182,6 +182,8 @@ pub(crate) struct BaselineArgs {
   tidings compare
   tidings compare --quick --html report.html
   tidings compare --transports sse,message-queue
+  tidings compare --list
+  tidings compare --scenario idle,resume --transports sse
   tidings compare --clients 10000 --rate 4 --rows connect,steady --transports websocket,sse --json figures.json
   tidings compare --baseline --full
   tidings compare --baseline --full --tls
@@ -205,6 +207,12 @@ pub(crate) struct CompareArgs {
     /// at a time, and saturation of fifteen times as many clients
     #[arg(long, conflicts_with = "quick")]
     pub(crate) full: bool,
+    /// Measure only these scenarios, by name
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', conflicts_with = "full")]
+    pub(crate) scenario: Vec<String>,
+    /// List the scenarios and the question that each answers, and measure nothing
+    #[arg(long)]
+    pub(crate) list: bool,
     /// Measure the baseline next to each transport, and compare the ratios with their targets
     #[arg(long, conflicts_with = "url")]
     pub(crate) baseline: bool,

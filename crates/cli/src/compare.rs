@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use tidings_compare::{Compression, Plan, Progress, RunningServer, run};
+use tidings_compare::{Compression, Plan, Progress, RunningServer, run, scenarios};
 
 use crate::args::{CompareArgs, Compressed, HttpVersion};
 use crate::output::Output;
@@ -16,6 +16,10 @@ use crate::values::{NO_AXUM, NO_BROKERS, NO_WEBTRANSPORT};
 /// # Errors
 /// Fails if nothing could be measured, or a report cannot be written.
 pub(crate) async fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
+    if args.list {
+        print!("{}", list());
+        return Ok(ExitCode::SUCCESS);
+    }
     if !args.http.is_empty() && !args.transports.is_empty() {
         return Ok(usage(HTTP_AND_TRANSPORTS));
     }
@@ -63,6 +67,15 @@ pub(crate) async fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
     Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// A line for each scenario.
+fn list() -> String {
+    let line = |(name, question, when): (&str, &str, &str)| {
+        let when = if when.is_empty() { String::new() } else { format!(" ({when})") };
+        format!("{name:<15}{question}{when}\n")
+    };
+    scenarios().map(line).collect()
+}
+
 /// The error for both options, which name the contenders in two ways.
 const HTTP_AND_TRANSPORTS: &str = "--http cannot be used with --transports: leave out --http, and name our transports \
                                    over other versions of HTTP as http2 or http3, such as --transports \
@@ -108,6 +121,7 @@ fn plan(args: CompareArgs) -> anyhow::Result<Plan> {
     });
     plan.contenders = families.chain(args.transports).collect();
     (plan.baseline, plan.full, plan.rows) = (args.baseline, args.full, args.rows);
+    plan.scenarios = args.scenario;
     plan.compression = args.compression.map(|compression| match compression {
         Compressed::On => Compression::On,
         Compressed::Off => Compression::Off,
@@ -133,6 +147,16 @@ mod tests {
 
     use super::*;
     use crate::args::{Args, Command};
+
+    #[test]
+    fn each_scenario_has_a_line_with_a_question_that_fits_a_terminal() {
+        let list = list();
+        assert!(list.starts_with("fan-out        What does it cost to connect,"), "{list}");
+        assert!(list.contains("\nidle           What does"), "{list}");
+        for line in list.lines() {
+            assert!(line.contains('?') && line.len() <= 120, "{line}");
+        }
+    }
 
     #[test]
     fn the_examples_in_the_help_are_valid() {

@@ -69,6 +69,7 @@ pub use protocol::Outcome;
 pub use report::{Missing, Remark, Report};
 pub use run::run;
 pub use sample::Sample;
+pub use scenario::scenarios;
 pub use stats::Spread;
 pub use summary::{Curve, Row, Summary};
 pub use targets::TargetRow;

@@ -35,6 +35,9 @@ pub struct Plan {
     pub compression: Option<Compression>,
     /// `true` measures the long scenarios as well. Default: `false`.
     pub full: bool,
+    /// The names of [scenarios](crate::scenarios()). Only these are measured. Default: empty, which means the default
+    /// ones, or with `full` all.
+    pub scenarios: Vec<String>,
     /// Parts of the keys of rows. Only these rows are measured. Default: empty, which means all rows.
     pub rows: Vec<String>,
     /// The clients and what is published to them.
@@ -103,6 +106,7 @@ impl Plan {
         let parts = self.rows.iter().map(String::as_str);
         let is_part = |key: &str, part: &str| !part.is_empty() && key.contains(part);
         check_names("row", parts, "a part of one of", &known, is_part)?;
+        self.check_scenarios()?;
         let Workload { rate, steady_seconds, burst_seconds, .. } = self.workload;
         for (stage, seconds, least) in
             [("steady", steady_seconds, 1), ("burst", burst_seconds, BURST)]
@@ -116,26 +120,53 @@ impl Plan {
         }
         match self.cells()?.is_empty() {
             true => wrong(
-                "none of the contenders has any of the rows, some of which need --tls or --compression"
+                "none of the contenders has any of the rows of these scenarios, some of which need \
+                 --tls or --compression"
                     .to_owned(),
             ),
             false => Ok(()),
         }
     }
 
+    /// # Errors
+    /// Fails if the name of a scenario is unknown, or if the scenario needs an option that is not set.
+    fn check_scenarios(&self) -> Result<(), PlanError> {
+        let known: Vec<&str> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
+        let names = self.scenarios.iter().map(String::as_str);
+        check_names("scenario", names, "one of", &known, |known, name| known == name)?;
+        let chosen = |scenario: &&Scenario| self.scenarios.iter().any(|name| name == scenario.name);
+        for Scenario { name, needs_tls, needs_compression, .. } in SCENARIOS.iter().filter(chosen) {
+            if *needs_tls && !self.workload.tls {
+                return wrong(format!("scenario {name} is measured only over TLS: add --tls"));
+            }
+            if *needs_compression && self.compression.is_none() {
+                return wrong(format!(
+                    "scenario {name} is measured only with compression: add --compression both"
+                ));
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn figures(&self) -> Vec<&'static Figure> {
-        let is_default = |scenario: &Scenario| {
-            std::ptr::eq(scenario, &SCENARIOS[0])
-                || (scenario.needs_compression && self.compression.is_some())
+        let is_measured = |scenario: &Scenario| match &self.scenarios[..] {
+            [] if self.rows.is_empty() && !self.full => {
+                std::ptr::eq(scenario, &SCENARIOS[0])
+                    || (scenario.needs_compression && self.compression.is_some())
+            }
+            [] => true,
+            names => names.iter().any(|name| name == scenario.name),
         };
-        let is_default = |stage| {
-            let mut scenarios = SCENARIOS.iter().filter(|scenario| is_default(scenario));
+        let is_measured = |stage| {
+            let mut scenarios = SCENARIOS.iter().filter(|scenario| is_measured(scenario));
             scenarios.any(|scenario| scenario.stages.iter().any(|one| one.name == stage))
+        };
+        let is_row = |figure: &Figure| {
+            self.rows.is_empty() || self.rows.iter().any(|part| figure.key.contains(part.as_str()))
         };
         let is_chosen = |figure: &&Figure| match figure.stage() {
             None => true,
-            Some(stage) if self.rows.is_empty() => self.full || is_default(stage),
-            Some(_) => self.rows.iter().any(|part| figure.key.contains(part.as_str())),
+            Some(stage) => is_measured(stage) && is_row(figure),
         };
         FIGURES.iter().filter(is_chosen).collect()
     }
@@ -274,6 +305,37 @@ mod tests {
         for part in ["", "integrity"] {
             assert!(Plan { rows: vec![part.into()], ..self::plan() }.check().is_err(), "{part}");
         }
+    }
+
+    #[test]
+    fn scenarios_are_chosen_by_name_and_further_by_rows() {
+        let stages = |plan: &Plan| {
+            let figures = plan.figures().into_iter().filter_map(Figure::stage);
+            let mut stages: Vec<_> = figures.collect();
+            stages.dedup();
+            stages
+        };
+        let named = |names: &[&str]| Plan {
+            scenarios: names.iter().map(|&name| name.to_owned()).collect(),
+            ..plan()
+        };
+        assert_eq!(stages(&named(&["many", "idle"])), ["quiet", "heartbeat", "many"]);
+        let rows = vec!["memory".to_owned()];
+        assert_eq!(stages(&Plan { rows: rows.clone(), ..named(&["idle"]) }), ["quiet"]);
+        assert_eq!(Plan { rows, ..named(&["idle"]) }.check(), Ok(()));
+        for (names, expected) in [
+            (
+                ["idle", "pigeon"],
+                "unknown scenario \"pigeon\": expected one of fan-out, idle, topics",
+            ),
+            (["idle", "reconnect"], "scenario reconnect is measured only over TLS: add --tls"),
+            (["idle", "clients-1"], "scenario clients-1 is measured only with compression"),
+        ] {
+            let error = named(&names).check().unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{error}");
+        }
+        let other = Plan { rows: vec!["steady".into()], ..named(&["idle"]) };
+        assert!(other.check().unwrap_err().to_string().contains("rows of these scenarios"));
     }
 
     #[test]

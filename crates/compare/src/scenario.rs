@@ -7,6 +7,10 @@ use crate::workload::Workload;
 /// A sequence of stages with the same server and the same load, both of which are fresh.
 #[derive(Debug)]
 pub(crate) struct Scenario {
+    /// Its name on the command line.
+    pub(crate) name: &'static str,
+    /// The question that it answers.
+    pub(crate) question: &'static str,
     /// The number of clients as a multiple of the plan's.
     pub(crate) times: usize,
     /// This number of clients instead. If it is more than ten times the plan's, the scenario is not measured.
@@ -50,6 +54,8 @@ const WATCH: Command = Command::Watch { seconds: 5.06 };
 pub(crate) const CONNECT: Command = Command::Connect { at_once: 64, resumes: false };
 
 const DEFAULT: Scenario = Scenario {
+    name: "fan-out",
+    question: "What does it cost to connect, and to send each notification to all clients: steadily, in bursts, at most?",
     times: 1,
     clients: None,
     own_topics: false,
@@ -66,10 +72,26 @@ const DEFAULT: Scenario = Scenario {
     includes: |_| true,
 };
 
+/// Returns the name of each scenario, the question that it answers, and when it is measured. The last is empty for the
+/// scenario that is measured by default.
+pub fn scenarios() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    SCENARIOS.iter().map(|scenario| {
+        let when = match scenario {
+            Scenario { needs_tls: true, .. } => "needs --tls",
+            Scenario { needs_compression: true, .. } => "needs --compression",
+            _ if std::ptr::eq(scenario, &SCENARIOS[0]) => "",
+            _ => "also with --full",
+        };
+        (scenario.name, scenario.question, when)
+    })
+}
+
 /// The first scenario is measured by default, all of them with `--full`.
 pub(crate) static SCENARIOS: &[Scenario] = &[
     DEFAULT,
     Scenario {
+        name: "idle",
+        question: "What does a client cost that is sent nothing but heartbeats?",
         times: 10,
         serve_args: HEARTBEAT,
         stages: &[
@@ -80,6 +102,8 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
         ..DEFAULT
     },
     Scenario {
+        name: "topics",
+        question: "What does a notification cost if each client has its own topic?",
         times: 10,
         own_topics: true,
         stages: &[Stage { name: "topics", command: publish_often }],
@@ -87,12 +111,16 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
         ..DEFAULT
     },
     Scenario {
+        name: "resume",
+        question: "What does it cost to send a client everything that the server retains?",
         has_log: true,
         stages: &[Stage { name: "resume", command: |_| Command::Resume }],
         includes: |contender| matches!(contender.family, TRANSPORTS | HTTP2 | HTTP3 | COMPRESSED),
         ..DEFAULT
     },
     Scenario {
+        name: "handshake",
+        question: "How long does a new connection take, step by step?",
         stages: &[Stage {
             name: "handshake",
             command: |_| Command::Connect { at_once: 1, resumes: false },
@@ -101,6 +129,8 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
         ..DEFAULT
     },
     Scenario {
+        name: "reconnect",
+        question: "What does a TLS ticket save if clients connect again?",
         needs_tls: true,
         stages: &[
             Stage { name: "resumed", command: |_| Command::Connect { at_once: 1, resumes: true } },
@@ -114,21 +144,25 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
         ..DEFAULT
     },
     Scenario {
+        name: "many",
+        question: "Does a delivery cost more if there are fifteen times as many clients?",
         times: 15,
         stages: &[Stage { name: "many", command: saturate }],
         includes: Contender::is_one_http_server,
         ..DEFAULT
     },
-    by_size(1, &[Stage { name: "of-1", command: publish_often }]),
-    by_size(10, &[Stage { name: "of-10", command: publish_often }]),
-    by_size(1_000, &[Stage { name: "of-1000", command: publish_steadily }]),
-    by_size(10_000, &[Stage { name: "of-10000", command: publish_steadily }]),
+    by_size("clients-1", 1, &[Stage { name: "of-1", command: publish_often }]),
+    by_size("clients-10", 10, &[Stage { name: "of-10", command: publish_often }]),
+    by_size("clients-1000", 1_000, &[Stage { name: "of-1000", command: publish_steadily }]),
+    by_size("clients-10000", 10_000, &[Stage { name: "of-10000", command: publish_steadily }]),
 ];
 
 /// The same stage with a number of clients that does not depend on the plan. What is compressed once for all clients
 /// costs the more for each client, the fewer there are.
-const fn by_size(clients: usize, stages: &'static [Stage]) -> Scenario {
+const fn by_size(name: &'static str, clients: usize, stages: &'static [Stage]) -> Scenario {
     Scenario {
+        name,
+        question: "What does compression cost with this number of clients?",
         clients: Some(clients),
         needs_compression: true,
         stages,
