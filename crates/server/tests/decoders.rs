@@ -68,9 +68,9 @@ async fn play_programs(mover: Mover) {
     for number in 0..40 * decoders.len() {
         if number % 20 == 0 {
             let decoder = decoders[number / 20 % decoders.len()];
-            let seats = server.hub.pool().len();
-            followers.push(Follower::start(decoder, server.address, None));
-            eventually("it has a seat", async || server.hub.pool().len() == seats + 1).await;
+            let mut follower = Follower::start(decoder, server.address, None);
+            follower.opened().await;
+            followers.push(follower);
         }
         if number % 20 == 9 && followers.len() > 2 {
             let seats = server.hub.pool().len();

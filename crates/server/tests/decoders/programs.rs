@@ -85,6 +85,12 @@ impl Follower {
         Self { decoder, child, lines, at: after }
     }
 
+    /// Waits for the opening of the server. From then on the program is sent what is published. It has a seat before,
+    /// but no position yet.
+    pub(crate) async fn opened(&mut self) {
+        self.line().await.expect("the server sends an opening");
+    }
+
     async fn line(&mut self) -> Option<String> {
         let line = timeout(PATIENCE, self.lines.next_line()).await;
         let no_line = |_| panic!("{:?} writes nothing after {:?}", self.decoder, self.at);

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener as TcpListenerOfStd};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener as TcpListenerOfStd, UdpSocket};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::task::Poll;
@@ -44,7 +44,11 @@ pub(crate) struct Running {
 impl Running {
     /// Serves on a free port.
     pub(crate) async fn start(setup: Setup) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        // WebTransport needs the same port of UDP, which a client of another test may have.
+        while UdpSocket::bind(listener.local_addr().unwrap()).is_err() {
+            listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        }
         Self::start_on(listener, setup)
     }
 
