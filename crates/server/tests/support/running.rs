@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener as TcpListenerOfStd, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener as TcpListenerOfStd};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::task::Poll;
@@ -21,6 +21,7 @@ use super::cases::is_session;
 use super::forwarder::{BUFFER, NARROW};
 use super::inflate::Failure;
 use super::mover::{Setup, Way};
+use super::sessions::free_for_both;
 use super::{
     Certificate, Follower, PATIENCE, Raw, Sessions, VERSIONS, bridge, inflate, mounts, tls,
 };
@@ -44,11 +45,7 @@ pub(crate) struct Running {
 impl Running {
     /// Serves on a free port.
     pub(crate) async fn start(setup: Setup) -> Self {
-        let mut listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        // WebTransport needs the same port of UDP, which a client of another test may have.
-        while UdpSocket::bind(listener.local_addr().unwrap()).is_err() {
-            listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        }
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         Self::start_on(listener, setup)
     }
 
@@ -70,7 +67,7 @@ impl Running {
             Way::Service => tokio::spawn(mounts::serve_service(listener, config, stopped)),
             Way::TlsLane | Way::TlsStream => {
                 let certificate = Certificate::new();
-                let server = TcpListenerOfStd::bind("127.0.0.1:0").unwrap();
+                let server = free_for_both();
                 let tls_address = server.local_addr().unwrap();
                 let client = Arc::new(certificate.client(VERSIONS[1]));
                 let narrow_listener = TcpListenerOfStd::bind("127.0.0.1:0").unwrap();
@@ -116,7 +113,7 @@ impl Running {
             }
             Way::Http2 => {
                 let certificate = Certificate::new();
-                let below = TcpListenerOfStd::bind("127.0.0.1:0").unwrap();
+                let below = free_for_both();
                 let client = certificate.client(VERSIONS[1]);
                 let bridge = bridge::serve(listener, below.local_addr().unwrap(), client);
                 let server = Setup { config, way }.server();
