@@ -14,7 +14,7 @@ use crate::support::{
 
 /// The number and the size of the notifications that are published while the slow reader reads nothing. Each is
 /// compressed, and becomes shorter by less than a fifth. Together they are larger than the sockets, which hold about
-/// 35 KiB of them, and the 64 KiB of chunks that a compressed stream keeps.
+/// 35 KiB of them, and the 128 KiB of chunks that a compressed stream keeps.
 const FLOOD: usize = 30;
 const SIZE: usize = 8 << 10;
 
