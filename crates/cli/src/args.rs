@@ -185,8 +185,8 @@ pub(crate) struct BaselineArgs {
   tidings compare --list
   tidings compare --scenario idle,resume --transports sse
   tidings compare --clients 10000 --rate 4 --rows connect,steady --transports websocket,sse --json figures.json
-  tidings compare --baseline --full
-  tidings compare --baseline --full --tls
+  tidings compare --all --output comparison
+  tidings compare --scenario baseline,baseline-tls --output comparison
   tidings compare --tls --http 1,2,3
   tidings compare --compression both --payload orders --transports transports,peers
   tidings compare --baseline --rows saturation,p99 --rounds 5
@@ -200,19 +200,19 @@ It remains 0 if a target is missed, because other work on the machine may be the
 if the baseline loses notifications, because it closes a client whose socket is full, and if the server of a
 message queue is not installed. In that case a line of the report names the package to install.")]
 pub(crate) struct CompareArgs {
-    /// Measure 200 clients in one round, as a first look
-    #[arg(long)]
-    pub(crate) quick: bool,
-    /// Measure the long scenarios as well: ten times as many quiet clients, one topic per client, resume, connects one
-    /// at a time, and saturation of fifteen times as many clients
-    #[arg(long, conflicts_with = "quick")]
-    pub(crate) full: bool,
-    /// Measure only these scenarios, by name
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',', conflicts_with = "full")]
+    /// Measure these scenarios, by name
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', default_value = "fan-out")]
     pub(crate) scenario: Vec<String>,
+    /// Measure all scenarios and write the whole comparison to the folder of --output [default: comparison]. It continues
+    /// after an interruption
+    #[arg(long, conflicts_with_all = ["scenario", "url"])]
+    pub(crate) all: bool,
     /// List the scenarios and the question that each answers, and measure nothing
     #[arg(long)]
     pub(crate) list: bool,
+    /// Measure a fifth of the clients in one round, as a first look
+    #[arg(long)]
+    pub(crate) quick: bool,
     /// Measure the baseline next to each transport, and compare the ratios with their targets
     #[arg(long, conflicts_with = "url")]
     pub(crate) baseline: bool,
@@ -223,28 +223,28 @@ pub(crate) struct CompareArgs {
     /// --tls) [default: 1, with message queues]
     #[arg(long, value_name = "VERSION,…", value_delimiter = ',')]
     pub(crate) http: Vec<HttpVersion>,
-    /// Measure with compression, without, or both side by side with their ratios and targets, and for 1, 10, 1000 and
-    /// 10000 clients. Named contenders of --transports get a column each [default: off, with message queues]
+    /// Measure with compression, without, or both side by side with their ratios and targets. Named contenders of
+    /// --transports get a column each [default: off, with message queues]
     #[arg(long, value_name = "on|off|both", conflicts_with = "http")]
     pub(crate) compression: Option<Compressed>,
-    /// Connect N clients [default: 1000, with --quick 200]
+    /// Connect N clients [default: that of the scenario, mostly 1000]
     #[arg(long, value_name = "N")]
     pub(crate) clients: Option<usize>,
-    /// Publish this many notifications per second [default: 20, with --quick 40]
+    /// Publish this many notifications per second [default: that of the scenario, mostly 20]
     #[arg(long, value_name = "PER-SECOND")]
     pub(crate) rate: Option<f64>,
-    /// Publish payloads of this size, or JSON as of real services: ticks or orders, or random text [default: 128]
+    /// Publish payloads of this size, or JSON as of real services: ticks or orders, or random text [default: that of the scenario, mostly 128]
     #[arg(long, value_name = "BYTES|NAME")]
     pub(crate) payload: Option<Payload>,
-    /// Measure in N interleaved rounds [default: 3, with --quick 1]
+    /// Measure in N interleaved rounds [default: that of the scenario, mostly 3]
     #[arg(long, value_name = "N")]
     pub(crate) rounds: Option<usize>,
-    /// Measure each stage for this time [default: 1 for steady and burst, 0.3 for saturation]
+    /// Measure each stage for this time [default: that of the scenario, mostly 1, and 0.3 for saturation]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) seconds: Option<Duration>,
     /// Compare these contenders, in this order, by name or by family: transports, http2, http3, plain, general,
-    /// mounted, axum, baseline, peers, message-queue, broker (an unknown name lists all) [default: transports,
-    /// message-queue; with --baseline, --tls, --compression or --url transports]
+    /// mounted, axum, baseline, peers, message-queue, broker (an unknown name lists all) [default: those of the
+    /// scenario; with --baseline, --tls, --compression or --url without message queues]
     #[arg(
         long,
         value_name = "NAME,…",
@@ -264,6 +264,10 @@ pub(crate) struct CompareArgs {
     /// Measure CPU and memory of this process, the server at --url on this machine
     #[arg(long, value_name = "PID", requires = "url")]
     pub(crate) pid: Option<u32>,
+    /// Write the raw figures of each scenario to FOLDER/NAME.json and the page about them to FOLDER/report.html. Disturbed
+    /// measurements are repeated, and an interrupted run is continued
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["json", "html"])]
+    pub(crate) output: Option<PathBuf>,
     /// Write all raw figures as JSON (- is standard output; the table then goes to standard error)
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
@@ -359,12 +363,6 @@ mod tests {
     fn every_transport_can_be_compared() {
         let names = tidings_compare::contender_names();
         assert!(transports().iter().all(|listed| names.contains(&listed.server.name())));
-    }
-
-    #[test]
-    fn a_first_look_and_the_long_scenarios_exclude_each_other() {
-        let given = Args::try_parse_from(["tidings", "compare", "--quick", "--full"]);
-        assert!(given.unwrap_err().to_string().contains("'--quick' cannot be used with '--full'"));
     }
 
     #[test]

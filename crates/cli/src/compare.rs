@@ -4,14 +4,14 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use tidings_compare::{Compression, Plan, Progress, RunningServer, run, scenarios};
+use tidings_compare::{Compression, Folder, Plan, Progress, RunningServer, Scenario, page, run};
 
 use crate::args::{CompareArgs, Compressed, HttpVersion};
 use crate::output::Output;
 use crate::serve::shutdown;
 use crate::values::{NO_AXUM, NO_BROKERS, NO_WEBTRANSPORT};
 
-/// Measures, prints the table and writes the reports.
+/// Measures each scenario, prints its table and writes the reports.
 ///
 /// # Errors
 /// Fails if nothing could be measured, or a report cannot be written.
@@ -23,58 +23,108 @@ pub(crate) async fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
     if !args.http.is_empty() && !args.transports.is_empty() {
         return Ok(usage(HTTP_AND_TRANSPORTS));
     }
-    let left_out = without_queues(&args);
-    let (json, html) = (args.json.clone(), args.html.clone());
-    let plan = plan(args)?;
-    if let Err(error) = plan.check() {
-        return Ok(usage(&error.to_string()));
+    let plans = match plans(&args)? {
+        Ok(plans) => plans,
+        Err(error) => return Ok(usage(&error)),
+    };
+    if plans.len() > 1 && (args.json.is_some() || args.html.is_some()) {
+        return Ok(usage("--json and --html are for one scenario, write several with --output"));
     }
-    if cfg!(not(feature = "brokers")) && plan.needs_broker() {
-        return Ok(usage(&format!("a contender of --transports {NO_BROKERS}")));
-    }
-    if cfg!(not(feature = "webtransport")) && plan.needs_webtransport() {
-        return Ok(usage(&format!("WebTransport {NO_WEBTRANSPORT}")));
-    }
-    if cfg!(not(feature = "axum")) && plan.needs_axum() {
-        return Ok(usage(&format!("a contender of --transports {NO_AXUM}")));
-    }
-    let outputs = open(json.as_deref()).and_then(|json| Ok((json, open(html.as_deref())?)));
-    let (json, html) = match outputs {
+    let outputs =
+        open(args.json.as_deref()).and_then(|json| Ok((json, open(args.html.as_deref())?)));
+    let (mut json, mut html) = match outputs {
         Ok((Some(json), Some(html))) if json.is_stdout() && html.is_stdout() => {
             return Ok(usage("only one of --json and --html can be - (standard output)"));
         }
         Ok(outputs) => outputs,
         Err(error) => return Ok(usage(&error)),
     };
-    if let Some(reason) = left_out {
+    let output = args.output.as_deref().or(args.all.then_some(Path::new("comparison")));
+    let folder = output.map(Folder::create).transpose()?;
+    if let Some(reason) = without_queues(&args) {
         eprintln!("message queues are left out: {reason}");
     }
-    let progress = Progress::terminal();
-    let report = Box::pin(run(&plan, &progress, shutdown())).await?;
-    drop(progress);
     // Standard output belongs to the report if `-` is given.
-    if [&json, &html].into_iter().flatten().any(Output::is_stdout) {
-        eprintln!("{}", report.table());
-    } else {
-        println!("{}", report.table());
+    let is_quiet = [&json, &html].into_iter().flatten().any(Output::is_stdout);
+    let mut is_clean = true;
+    for plan in plans {
+        let earlier = match &folder {
+            Some(folder) => folder.report(plan.scenario)?,
+            None => None,
+        };
+        let progress = Progress::terminal();
+        let report = Box::pin(run(&plan, earlier, &progress, shutdown())).await?;
+        drop(progress);
+        if is_quiet {
+            eprintln!("{}", report.table());
+        } else {
+            println!("{}", report.table());
+        }
+        if let Some(folder) = &folder {
+            folder.write(&report)?;
+        }
+        if let Some(output) = json.take() {
+            output.write(&report.json())?;
+        }
+        if let Some(output) = html.take() {
+            output.write(&page(std::slice::from_ref(&report), false))?;
+        }
+        is_clean &= report.is_clean();
+        if report.is_interrupted() {
+            break;
+        }
     }
-    if let Some(output) = json {
-        output.write(&report.json())?;
+    Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The plan of each scenario, or an error of the command line.
+///
+/// # Errors
+/// Fails if this program cannot be found, or a file with credentials cannot be read.
+fn plans(args: &CompareArgs) -> anyhow::Result<Result<Vec<Plan>, String>> {
+    let scenarios: Result<Vec<_>, _> = match args.all {
+        true => Ok(Scenario::all().collect()),
+        false => args.scenario.iter().map(|name| Scenario::named(name)).collect(),
+    };
+    let scenarios = match scenarios {
+        Ok(scenarios) => scenarios,
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    let mut plans = Vec::new();
+    for scenario in scenarios {
+        let plan = plan(args, scenario)?;
+        if let Some(error) = invalid(&plan) {
+            return Ok(Err(error));
+        }
+        plans.push(plan);
     }
-    if let Some(output) = html {
-        output.write(&report.html())?;
+    Ok(Ok(plans))
+}
+
+/// The reason why this program cannot measure a plan.
+fn invalid(plan: &Plan) -> Option<String> {
+    if let Err(error) = plan.check() {
+        return Some(error.to_string());
     }
-    Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    if cfg!(not(feature = "brokers")) && plan.needs_broker() {
+        return Some(format!("a contender of --transports {NO_BROKERS}"));
+    }
+    if cfg!(not(feature = "webtransport")) && plan.needs_webtransport() {
+        return Some(format!("WebTransport {NO_WEBTRANSPORT}"));
+    }
+    if cfg!(not(feature = "axum")) && plan.needs_axum() {
+        return Some(format!("a contender of --transports {NO_AXUM}"));
+    }
+    None
 }
 
 /// A line for each scenario.
 fn list() -> String {
-    let line = |(name, question, when): (&str, &str, &str)| {
-        let when = if when.is_empty() { String::new() } else { format!(" ({when})") };
-        format!("{name:<15}{question}{when}\n")
-    };
-    scenarios().map(line).collect()
+    Scenario::all().map(|it| format!("{:<15}{}\n", it.name, it.question)).collect()
 }
+
+/// The most times that a disturbed measurement is repeated if its figures are written to a folder.
+const REPEATS: usize = 2;
 
 /// The error for both options, which name the contenders in two ways.
 const HTTP_AND_TRANSPORTS: &str = "--http cannot be used with --transports: leave out --http, and name our transports \
@@ -84,7 +134,11 @@ const HTTP_AND_TRANSPORTS: &str = "--http cannot be used with --transports: leav
 /// Why message queues are not measured, although no contenders are named. `None` if they are, or if the help names the
 /// option as one without them.
 fn without_queues(args: &CompareArgs) -> Option<&'static str> {
-    let is_default = args.transports.is_empty() && args.url.is_none() && !args.baseline;
+    let is_default = args.transports.is_empty()
+        && args.url.is_none()
+        && !args.baseline
+        && args.scenario == ["fan-out"]
+        && !args.all;
     if is_default && args.compression.is_some() {
         return Some("they have no compression");
     }
@@ -107,10 +161,13 @@ fn usage(error: &str) -> ExitCode {
     ExitCode::from(2)
 }
 
-fn plan(args: CompareArgs) -> anyhow::Result<Plan> {
+fn plan(args: &CompareArgs, scenario: &'static Scenario) -> anyhow::Result<Plan> {
     let program = std::env::current_exe().context("cannot find this program to start servers")?;
-    let mut plan = if args.quick { Plan::quick(program) } else { Plan::new(program) };
-    if let Some(url) = args.url {
+    let mut plan = Plan::of(program, scenario);
+    if args.quick {
+        plan.make_quick();
+    }
+    if let Some(url) = &args.url {
         let headers = args.credentials.header_lines()?;
         plan.running = Some(RunningServer { url: url.url()?, pid: args.pid, headers });
     }
@@ -119,16 +176,21 @@ fn plan(args: CompareArgs) -> anyhow::Result<Plan> {
         HttpVersion::Two => "http2".to_owned(),
         HttpVersion::Three => "http3".to_owned(),
     });
-    plan.contenders = families.chain(args.transports).collect();
-    (plan.baseline, plan.full, plan.rows) = (args.baseline, args.full, args.rows);
-    plan.scenarios = args.scenario;
-    plan.compression = args.compression.map(|compression| match compression {
-        Compressed::On => Compression::On,
-        Compressed::Off => Compression::Off,
-        Compressed::Both => Compression::Both,
-    });
+    plan.contenders = families.chain(args.transports.iter().cloned()).collect();
+    plan.baseline |= args.baseline;
+    plan.rows.clone_from(&args.rows);
+    if args.output.is_some() || args.all {
+        plan.repeats = REPEATS;
+    }
+    if let Some(compression) = args.compression {
+        plan.compression = Some(match compression {
+            Compressed::On => Compression::On,
+            Compressed::Off => Compression::Off,
+            Compressed::Both => Compression::Both,
+        });
+    }
     let workload = &mut plan.workload;
-    workload.tls = args.tls;
+    workload.tls |= args.tls;
     workload.clients = args.clients.unwrap_or(workload.clients);
     workload.rate = args.rate.unwrap_or(workload.rate);
     workload.payload = args.payload.unwrap_or(workload.payload);
@@ -171,7 +233,7 @@ mod tests {
             else {
                 panic!("{example}");
             };
-            assert_eq!(plan(args).unwrap().check(), Ok(()), "{example}");
+            assert!(plans(&args).unwrap().is_ok(), "{example}");
         }
     }
 }

@@ -78,7 +78,7 @@ fn every_payload_is_received() {
 fn every_transport_loses_nothing_with_compression() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
     command.args(["compare", "--compression", "both", "--transports", "transports,general"]);
-    command.args(["--rows", "steady,saturation,resume,of-1.cpu", "--payload", "orders"]);
+    command.args(["--scenario", "compression", "--rows", "steady,saturation,of-1.cpu"]);
     command.args(["--clients", "5", "--rounds", "1", "--rate", "50", "--seconds", "0.3"]);
     let output = output(command.args(["--json", "-"]));
     let table = String::from_utf8(output.stderr).unwrap();
@@ -86,8 +86,8 @@ fn every_transport_loses_nothing_with_compression() {
     assert!(table.contains("SSE, compressed / SSE"), "{table}");
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let samples = report["samples"].as_array().unwrap();
-    // Twelve contenders with three stages, and the log of six of them.
-    assert_eq!(samples.len(), 12 * 3 + 6);
+    // Twelve contenders with three stages.
+    assert_eq!(samples.len(), 12 * 3);
     for sample in samples {
         assert!(sample["deliveries"].as_u64() > Some(0), "{sample}");
         for fault in ["lost", "duplicated", "reordered"] {
@@ -135,9 +135,10 @@ fn the_baseline_is_measured_next_to_our_server_with_targets() {
 }
 
 #[test]
-fn long_scenarios_are_measured_if_their_rows_are_chosen() {
+fn sequences_are_measured_if_their_rows_are_chosen() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
-    command.args(["compare", "--transports", "websocket", "--rows", "topics,resume,many,quiet"]);
+    command.args(["compare", "--scenario", "baseline", "--transports", "websocket"]);
+    command.args(["--rows", "topics,resume,many,quiet"]);
     command.args(["--clients", "5", "--rounds", "1", "--rate", "50", "--seconds", "0.3"]);
     let output = output(&mut command);
     let printed =
@@ -151,9 +152,10 @@ fn long_scenarios_are_measured_if_their_rows_are_chosen() {
 }
 
 /// The report of a very small run over TLS.
-fn over_tls(transports: &str, rows: &str) -> serde_json::Value {
+fn over_tls(scenario: &str, transports: &str, rows: &str) -> serde_json::Value {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
-    command.args(["compare", "--tls", "--baseline", "--transports", transports, "--rows", rows]);
+    command.args(["compare", "--scenario", scenario, "--tls", "--baseline"]);
+    command.args(["--transports", transports, "--rows", rows]);
     command.args(["--clients", "5", "--rounds", "1", "--rate", "50", "--seconds", "0.3"]);
     let output = output(command.args(["--json", "-"]));
     let table = String::from_utf8(output.stderr).unwrap();
@@ -164,7 +166,7 @@ fn over_tls(transports: &str, rows: &str) -> serde_json::Value {
 
 #[test]
 fn every_transport_and_its_baseline_lose_nothing_over_tls() {
-    let report = over_tls("transports,general", "steady,saturation,resume.cpu");
+    let report = over_tls("baseline", "transports,general", "steady,saturation,resume.cpu");
     let samples = report["samples"].as_array().unwrap();
     // Nine contenders with two stages, and the log of three of them.
     assert_eq!(samples.len(), 9 * 2 + 3);
@@ -183,7 +185,11 @@ fn every_transport_and_its_baseline_lose_nothing_over_tls() {
 
 #[test]
 fn handshakes_are_full_or_resumed_and_have_their_times() {
-    let report = over_tls("websocket,sse,long-polling", "connect,handshake,resumed,reconnect");
+    let report = over_tls(
+        "baseline-tls",
+        "websocket,sse,long-polling",
+        "connect,handshake,resumed,reconnect",
+    );
     let samples = report["samples"].as_array().unwrap();
     assert_eq!(samples.len(), 6 * 4);
     for sample in samples {
@@ -223,17 +229,16 @@ fn over_http(versions: &str, args: &[&str]) -> Vec<serde_json::Value> {
 
 #[test]
 fn transports_are_measured_over_two_versions_of_http_without_tls() {
-    let samples = over_http("1,2", &["--rows", "steady,saturation,resume"]);
-    assert_eq!(samples.len(), 6 * 3);
+    let samples = over_http("1,2", &["--rows", "steady,saturation"]);
+    assert_eq!(samples.len(), 6 * 2);
 }
 
 #[cfg(feature = "webtransport")]
 #[test]
 fn transports_and_webtransport_are_measured_over_every_version_of_http() {
-    let samples =
-        over_http("1,2,3", &["--tls", "--rows", "handshake,steady,saturation,resume.cpu"]);
-    assert_eq!(samples.len(), 7 * 4);
-    for sample in samples.iter().filter(|sample| sample["stage"] == "handshake") {
+    let samples = over_http("1,2,3", &["--tls", "--rows", "connect,steady,saturation"]);
+    assert_eq!(samples.len(), 7 * 3);
+    for sample in samples.iter().filter(|sample| sample["stage"] == "connect") {
         let has_tcp = sample["contender"] != "WebTransport";
         assert_eq!(sample["tcp_time"].is_object(), has_tcp, "{sample}");
         for step in ["tls_time", "request_time"] {

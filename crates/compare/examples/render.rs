@@ -1,27 +1,28 @@
-//! Renders the report of an earlier run, from the JSON that `tidings compare --json` wrote: as the page of `--html`, or
-//! the tables of these rows in Markdown.
+//! Renders reports of earlier runs, from the JSON that `tidings compare` wrote: the page about a folder of them, or parts
+//! of one report in Markdown.
 //!
 //! ```sh
-//! cargo run -p tidings-compare --example render -- figures.json page > report.html
-//! cargo run -p tidings-compare --example render -- figures.json steady.cpu steady.p99 targets run
+//! cargo run -p tidings-compare --example render -- folder > report.html
+//! cargo run -p tidings-compare --example render -- folder/fan-out.json answer steady.cpu steady.p99 run
 //! ```
 
 use std::error::Error;
-use std::fs::File;
-use std::io::BufReader;
+use std::path::Path;
 
-use tidings_compare::Report;
+use tidings_compare::{Folder, Report};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [figures, words @ ..] = &args[..] else {
-        return Err("usage: render FIGURES.json page|KEY…|targets|run".into());
-    };
-    let report: Report = serde_json::from_reader(BufReader::new(File::open(figures)?))?;
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    match words[..] {
-        ["page"] => print!("{}", report.html()),
-        _ => print!("{}", report.markdown(&words).map_err(|it| format!("no {it:?} in {figures}"))?),
+    match &args[..] {
+        [folder] => print!("{}", Folder::create(Path::new(folder))?.page()?),
+        [file, words @ ..] if !words.is_empty() => {
+            let report = Report::from_json(&std::fs::read_to_string(file)?)?;
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            print!("{}", report.markdown(&words).map_err(|it| format!("no {it:?} in {file}"))?);
+        }
+        _ => {
+            return Err("usage: render FOLDER, or render FILE KEY…|answer|tables|method|run".into());
+        }
     }
     Ok(())
 }

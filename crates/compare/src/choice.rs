@@ -12,15 +12,15 @@ impl Plan {
     /// # Errors
     /// Fails if a name is unknown, or a contender cannot be measured with the other options.
     pub(crate) fn contenders(&self) -> Result<Vec<&'static Contender>, PlanError> {
+        let has_no_queues = self.running.is_some()
+            || self.baseline
+            || self.compression.is_some()
+            || self.workload.tls;
         let names: Vec<&str> = match &self.contenders[..] {
-            [] if self.running.is_some()
-                || self.baseline
-                || self.compression.is_some()
-                || self.workload.tls =>
-            {
-                vec![TRANSPORTS]
+            [] => {
+                let names = self.scenario.contenders.iter().copied();
+                names.filter(|name| !(has_no_queues && *name == MESSAGE_QUEUE)).collect()
             }
-            [] => vec![TRANSPORTS, MESSAGE_QUEUE],
             names => names.iter().map(String::as_str).collect(),
         };
         let mut contenders = chosen(&names)?;
@@ -29,20 +29,18 @@ impl Plan {
             let pairs = contenders.into_iter().flat_map(|one| [Some(one), one.baseline()]);
             contenders = each_once(pairs.flatten());
         }
-        let has_no_tls =
-            |one: &&&Contender| !matches!(one.server, Server::Ours { .. } | Server::Baseline);
         if self.workload.tls {
             if self.running.is_some() {
                 return wrong(
                     "a running server cannot be measured over TLS: leave out its URL".to_owned(),
                 );
             }
-            if let Some(Contender { name, .. }) = contenders.iter().find(has_no_tls) {
+            if let Some(Contender { name, .. }) = contenders.iter().find(|one| !one.has_tls()) {
                 return wrong(format!("{name} cannot be measured over TLS: leave it out"));
             }
         }
         if let Some(Contender { name, .. }) = contenders.iter().find(|one| one.is_webtransport())
-            && !self.workload.tls
+            && !self.has_tls()
         {
             return wrong(format!("{name} can be measured only over TLS: add --tls"));
         }
@@ -107,9 +105,10 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::Scenario;
 
     fn plan() -> Plan {
-        Plan::new("tidings".into())
+        Plan::of("tidings".into(), Scenario::named("fan-out").unwrap())
     }
 
     fn names(plan: &Plan) -> Vec<&'static str> {

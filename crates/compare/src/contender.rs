@@ -221,6 +221,16 @@ impl Contender {
         self.transport.is_http() && self.family != BROKER
     }
 
+    /// `true` if clients connect by HTTP/1.1 and the server needs no TLS for it.
+    pub(crate) fn is_plain_http1(&self) -> bool {
+        self.is_one_http_server() && !self.http2 && !self.is_webtransport()
+    }
+
+    /// `true` if its server can serve over TLS.
+    pub(crate) fn has_tls(&self) -> bool {
+        matches!(self.server, Server::Ours { .. } | Server::Baseline)
+    }
+
     pub(crate) fn is_webtransport(&self) -> bool {
         self.transport == WebTransport
     }

@@ -1,7 +1,7 @@
 //! Measures realtime transports side by side, with the same workload for every server.
 //!
 //! ```text
-//! Plan ─► cells: contender × scenario × round ─► Sample, Sample, … ─► rows, targets, warnings ─► Report
+//! Scenario ─► Plan ─► cells: contender × sequence × round ─► Sample, … ─► rows, targets, warnings ─► Report
 //!              │
 //!              ├─ starts ─► server   ours, the baseline, nats-server or redis-server, on its own core
 //!              └─ starts ─► load     one thread, thousands of clients, on another core; a command in, an outcome out
@@ -16,28 +16,33 @@
 //!
 //! | idea | file |
 //! | --- | --- |
-//! | what to measure | `plan.rs`, `choice.rs`, `workload.rs` |
-//! | the lists: contenders, scenarios, rows and targets | `contender.rs`, `scenario.rs`, `rows.rs` |
-//! | starting and stopping servers, their CPU time and memory | `servers.rs`, `child.rs`, `proc.rs`, `pin.rs`, `quota.rs` |
+//! | a question and what is measured to answer it | `scenario.rs`, `scenarios/` |
+//! | stages with the same server, and their figures | `sequence.rs`, `measures.rs`, `rows.rs` |
+//! | one run of a scenario | `plan.rs`, `choice.rs`, `workload.rs` |
+//! | the lists of contenders and of targets | `contender.rs`, `targets/list.rs` |
+//! | starting and stopping servers, their CPU time and memory | `servers.rs`, `child.rs`, `proc.rs`, `cgroup.rs`, `pin.rs`, `quota.rs` |
 //! | the load, and the commands that control it | `load/`, `protocol.rs` |
 //! | one cell, and all of them | `measure.rs`, `run.rs` |
-//! | raw figures, medians, ratios | `sample.rs`, `latency.rs`, `summary.rs`, `stats.rs`, `units.rs`, `targets.rs` |
+//! | raw figures, medians, ratios | `sample.rs`, `latency.rs`, `summary.rs`, `stats.rs`, `units.rs`, `targets/` |
 //! | reasons to doubt | `warnings.rs` |
-//! | the report and the progress | `report/`, `progress.rs` |
+//! | the report, the folder of several, and the progress | `report/`, `folder.rs`, `progress.rs` |
 //! | the baseline server, servers of other projects | `baseline/`, `peers.rs` |
 //! | TLS of load and baseline, and the certificate | `tls.rs`, `certificate.rs` |
 
 #[cfg(target_os = "linux")]
 pub mod baseline;
 mod certificate;
+mod cgroup;
 mod child;
 mod choice;
 mod contender;
 mod environment;
+mod folder;
 mod latency;
 #[cfg(target_os = "linux")]
 pub mod load;
 mod measure;
+mod measures;
 mod peers;
 mod pin;
 mod plan;
@@ -50,6 +55,8 @@ mod rows;
 mod run;
 mod sample;
 mod scenario;
+mod scenarios;
+mod sequence;
 mod servers;
 mod stats;
 mod summary;
@@ -62,14 +69,15 @@ mod workload;
 
 pub use contender::contender_names;
 pub use environment::{Environment, Version};
+pub use folder::Folder;
 pub use latency::Latency;
 pub use plan::{Compression, Plan, RunningServer};
 pub use progress::Progress;
-pub use protocol::Outcome;
-pub use report::{Missing, Remark, Report};
+pub use protocol::{Command, Outcome};
+pub use report::{Missing, Remark, Report, page};
 pub use run::run;
 pub use sample::Sample;
-pub use scenario::scenarios;
+pub use scenario::Scenario;
 pub use stats::Spread;
 pub use summary::{Curve, Row, Summary};
 pub use targets::TargetRow;

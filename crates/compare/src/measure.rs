@@ -13,7 +13,7 @@ use crate::plan::Plan;
 use crate::proc::{MachineTime, Process};
 use crate::protocol::{Command, Outcome, Setup};
 use crate::sample::Sample;
-use crate::scenario::{CONNECT, Scenario, Stage};
+use crate::sequence::{CONNECT, Sequence, Stage};
 use crate::servers::Servers;
 
 /// The saturation before the first stage. It warms up the caches, allocators and branch predictors of both sides.
@@ -35,7 +35,7 @@ struct Cell<'a> {
     plan: &'a Plan,
     cores: &'a Cores,
     contender: &'a Contender,
-    scenario: &'a Scenario,
+    sequence: &'a Sequence,
     round: usize,
     clients: usize,
     servers: Servers,
@@ -50,6 +50,7 @@ struct Reading {
     load_ns: Option<u64>,
     own_ns: Option<u64>,
     pss: Option<u64>,
+    kernel: Option<u64>,
     machine: MachineTime,
     throttled: u64,
 }
@@ -65,10 +66,10 @@ pub(crate) fn measure<'a>(
     cores: &'a Cores,
     certificate: Option<&'a Certificate>,
     contender: &'a Contender,
-    scenario: &'a Scenario,
+    sequence: &'a Sequence,
     round: usize,
 ) -> Pin<Box<dyn Future<Output = anyhow::Result<Vec<Sample>>> + Send + 'a>> {
-    Box::pin(measure_cell(plan, cores, certificate, contender, scenario, round))
+    Box::pin(measure_cell(plan, cores, certificate, contender, sequence, round))
 }
 
 async fn measure_cell(
@@ -76,28 +77,29 @@ async fn measure_cell(
     cores: &Cores,
     certificate: Option<&Certificate>,
     contender: &Contender,
-    scenario: &Scenario,
+    sequence: &Sequence,
     round: usize,
 ) -> anyhow::Result<Vec<Sample>> {
-    let servers = Servers::start(contender, scenario.serve_args, plan, certificate, cores).await?;
-    let clients = plan.clients(scenario, contender);
+    let certificate = certificate.filter(|_| plan.is_over_tls(sequence));
+    let servers = Servers::start(contender, sequence.serve_args, plan, certificate, cores).await?;
+    let clients = plan.clients(sequence, contender);
     let setup = Setup {
         urls: servers.urls.clone(),
         certificate: certificate.map(|certificate| certificate.chain.clone()),
-        keeps_tickets: scenario.needs_tls,
+        keeps_tickets: sequence.resumes_sessions(),
         headers: plan.running.as_ref().map_or(String::new(), |it| it.headers.clone()),
         transport: contender.transport,
         http2: contender.http2,
         clients,
         publishers: plan.workload.publishers,
-        payload: plan.workload.payload,
+        payload: plan.payload(sequence),
         compression: contender.compression,
         patience: PATIENCE,
-        own_topics: scenario.own_topics,
+        own_topics: sequence.own_topics,
     };
     let mut load = Child::start(&plan.program, &["load"])?;
     load.write(&json(&setup)).await?;
-    let mut cell = Cell { plan, cores, contender, scenario, round, clients, servers, load };
+    let mut cell = Cell { plan, cores, contender, sequence, round, clients, servers, load };
     match cell.stages().await {
         Ok(samples) => {
             // The load may have failed meanwhile, so that the last stage had no clients.
@@ -114,14 +116,14 @@ impl Cell<'_> {
     async fn stages(&mut self) -> anyhow::Result<Vec<Sample>> {
         // Losses and duplicates between the stages count for the next sample.
         let mut aside = run(&mut self.load, Command::Rehearse).await?;
-        if self.scenario.has_log {
+        if self.sequence.has_log {
             // No client is connected yet, so nothing is lost.
-            run(&mut self.load, Command::Fill { count: self.plan.log() }).await?;
+            run(&mut self.load, Command::Fill { count: self.plan.log(self.sequence) }).await?;
         }
         let mut samples: Vec<Sample> = Vec::new();
         let (mut is_connected, mut is_warm) = (false, false);
         let plan = self.plan;
-        for stage in self.scenario.stages.iter().filter(|stage| plan.has_stage(stage.name)) {
+        for stage in self.sequence.stages.iter().filter(|stage| plan.has_stage(stage.name)) {
             let command = (stage.command)(&plan.workload);
             let connects = matches!(command, Command::Connect { .. } | Command::Resume);
             // A session is resumed by a client that was connected before.
@@ -174,12 +176,15 @@ impl Cell<'_> {
             stage: stage.name.to_owned(),
             round: self.round,
             clients: self.clients,
-            tls: self.plan.workload.tls,
+            tls: self.plan.is_over_tls(self.sequence),
+            command: Some(command),
             load: outcome,
             server_cpu_ns: since(after, |r| r.server_ns),
             broker_cpu_ns: since(after, |r| r.broker_ns),
             pss_before: before.pss,
             pss_after: after.pss,
+            kernel_before: before.kernel,
+            kernel_after: after.kernel,
             load_busy: load_ns.map(|load_ns| load_ns as f64 / wall_ns),
             server_busy: servers_ns.map(|servers_ns| servers_ns as f64 / wall_ns),
             stolen: end.machine.stolen_since(&before.machine),
@@ -197,6 +202,7 @@ impl Cell<'_> {
             load_ns: self.load.process().and_then(|load| load.cpu_ns()),
             own_ns: Process::this().cpu_ns(),
             pss: self.servers.pss(),
+            kernel: self.servers.kernel_memory(),
             machine: MachineTime::now(),
             throttled: self.cores.quota.throttled(),
         }

@@ -6,9 +6,10 @@ use url::{Position, Url};
 
 use crate::contender::Contender;
 use crate::protocol::MAX_SOCKETS;
-use crate::rows::{FIGURES, Figure};
-use crate::scenario::{BURST, SCENARIOS, Scenario};
-use crate::workload::{PlanError, Workload, check_names, wrong};
+use crate::rows::Figure;
+use crate::scenario::Scenario;
+use crate::sequence::{BURST, Clients, Sequence};
+use crate::workload::{Payload, PlanError, Workload, wrong};
 
 /// The most notifications in the log from which clients resume, and the most bytes, including what a server keeps of
 /// each besides its payload. By default our server keeps more of both.
@@ -16,31 +17,30 @@ const LOG: usize = 10_000;
 const LOG_BYTES: usize = 32 << 20;
 const ENTRY_BYTES: usize = 700;
 
-/// The plan of a comparison. Start from [`Plan::new`] or [`Plan::quick`] and change fields.
-#[derive(Clone, Debug, Default)]
+/// The plan of a comparison. Start from [`Plan::of`] and change fields.
+#[derive(Clone, Debug)]
 pub struct Plan {
     /// A program with the subcommands `serve`, `baseline` and `load`.
     pub program: PathBuf,
-    /// Additional arguments of `serve`.
+    /// Additional arguments of `serve`. Default: empty.
     pub serve_args: Vec<String>,
     /// A server of ours that is already running. Default: `None`, which means a fresh one for each cell.
     pub running: Option<RunningServer>,
-    /// The names of contenders or of families of them, in this order. Default: empty, which means our transports, and
-    /// message queues if `running`, `baseline`, `compression` and `workload.tls` are not set.
+    /// What is measured.
+    pub scenario: &'static Scenario,
+    /// The names of contenders or of families of them, in this order. Default: empty, which means those of the scenario,
+    /// without message queues if `running`, `baseline`, `compression` or `workload.tls` is set.
     pub contenders: Vec<String>,
-    /// `true` measures the baseline next to each of our transports and shows targets. Default: `false`.
+    /// `true` measures the baseline next to each of our transports and shows targets. Default: that of the scenario.
     pub baseline: bool,
-    /// Measures contenders with and without compression. Default: `None`, which means none with compression, unless
-    /// `contenders` names it.
+    /// Measures contenders with and without compression. `None` means none with compression, unless `contenders` names
+    /// it. Default: that of the scenario.
     pub compression: Option<Compression>,
-    /// `true` measures the long scenarios as well. Default: `false`.
-    pub full: bool,
-    /// The names of [scenarios](crate::scenarios()). Only these are measured. Default: empty, which means the default
-    /// ones, or with `full` all.
-    pub scenarios: Vec<String>,
     /// Parts of the keys of rows. Only these rows are measured. Default: empty, which means all rows.
     pub rows: Vec<String>,
-    /// The clients and what is published to them.
+    /// The most times that a cell is measured again if other work on the machine has disturbed it. Default: 0.
+    pub repeats: usize,
+    /// The clients and what is published to them. Default: those of the scenario.
     pub workload: Workload,
 }
 
@@ -75,15 +75,29 @@ impl RunningServer {
 }
 
 impl Plan {
-    /// Returns the default plan.
-    pub fn new(program: PathBuf) -> Self {
-        Self { program, ..Self::default() }
+    /// Returns the plan of a scenario.
+    pub fn of(program: PathBuf, scenario: &'static Scenario) -> Self {
+        Self {
+            program,
+            serve_args: Vec::new(),
+            running: None,
+            scenario,
+            contenders: Vec::new(),
+            baseline: scenario.baseline,
+            compression: scenario.compression,
+            rows: Vec::new(),
+            repeats: 0,
+            workload: scenario.workload.clone(),
+        }
     }
 
-    /// Returns a plan with 200 clients and one round, so that its medians are single samples.
-    pub fn quick(program: PathBuf) -> Self {
-        let workload = Workload { clients: 200, rate: 40.0, rounds: 1, ..Workload::default() };
-        Self { workload, ..Self::new(program) }
+    /// Makes it a first look: one round, so that its medians are single samples, and a fifth of the clients at twice the
+    /// rate.
+    pub fn make_quick(&mut self) {
+        let workload = &mut self.workload;
+        workload.clients = (workload.clients / 5).max(1);
+        workload.rate *= 2.0;
+        workload.rounds = 1;
     }
 
     /// Checks the plan.
@@ -101,12 +115,7 @@ impl Plan {
                 running.shown()
             ));
         }
-        let of_stages = FIGURES.iter().filter(|figure| figure.stage().is_some());
-        let known: Vec<&str> = of_stages.map(|figure| figure.key).collect();
-        let parts = self.rows.iter().map(String::as_str);
-        let is_part = |key: &str, part: &str| !part.is_empty() && key.contains(part);
-        check_names("row", parts, "a part of one of", &known, is_part)?;
-        self.check_scenarios()?;
+        self.check_rows()?;
         let Workload { rate, steady_seconds, burst_seconds, .. } = self.workload;
         for (stage, seconds, least) in
             [("steady", steady_seconds, 1), ("burst", burst_seconds, BURST)]
@@ -120,8 +129,8 @@ impl Plan {
         }
         match self.cells()?.is_empty() {
             true => wrong(
-                "none of the contenders has any of the rows of these scenarios, some of which need \
-                 --tls or --compression"
+                "none of the contenders has any of these rows: choose other rows, other contenders \
+                 or another scenario"
                     .to_owned(),
             ),
             false => Ok(()),
@@ -129,46 +138,36 @@ impl Plan {
     }
 
     /// # Errors
-    /// Fails if the name of a scenario is unknown, or if the scenario needs an option that is not set.
-    fn check_scenarios(&self) -> Result<(), PlanError> {
-        let known: Vec<&str> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
-        let names = self.scenarios.iter().map(String::as_str);
-        check_names("scenario", names, "one of", &known, |known, name| known == name)?;
-        let chosen = |scenario: &&Scenario| self.scenarios.iter().any(|name| name == scenario.name);
-        for Scenario { name, needs_tls, needs_compression, .. } in SCENARIOS.iter().filter(chosen) {
-            if *needs_tls && !self.workload.tls {
-                return wrong(format!("scenario {name} is measured only over TLS: add --tls"));
-            }
-            if *needs_compression && self.compression.is_none() {
-                return wrong(format!(
-                    "scenario {name} is measured only with compression: add --compression both"
-                ));
-            }
-        }
-        Ok(())
+    /// Fails if a part occurs in no key of the scenario. The error names the scenarios that have such a row.
+    fn check_rows(&self) -> Result<(), PlanError> {
+        let keys = |scenario: &Scenario| {
+            let figures = scenario.figures().into_iter();
+            figures.filter(|it| it.stage().is_some()).map(|it| it.key).collect::<Vec<_>>()
+        };
+        let known = keys(self.scenario);
+        let is_part = |key: &str, part: &str| !part.is_empty() && key.contains(part);
+        let is_unknown = |part: &&String| !known.iter().any(|key| is_part(key, part));
+        let Some(part) = self.rows.iter().find(is_unknown) else { return Ok(()) };
+        let has_it = |it: &&Scenario| keys(it).iter().any(|key| is_part(key, part));
+        let others: Vec<&str> = Scenario::all().filter(has_it).map(|it| it.name).collect();
+        let remedy = match others[..] {
+            [] => String::new(),
+            _ => format!(", or one of these scenarios, which have it: {}", others.join(", ")),
+        };
+        let (name, known) = (self.scenario.name, known.join(", "));
+        wrong(format!(
+            "unknown row {part:?} of scenario {name}: expected a part of one of {known}{remedy}"
+        ))
     }
 
-    pub(crate) fn figures(&self) -> Vec<&'static Figure> {
-        let is_measured = |scenario: &Scenario| match &self.scenarios[..] {
-            [] if self.rows.is_empty() && !self.full => {
-                std::ptr::eq(scenario, &SCENARIOS[0])
-                    || (scenario.needs_compression && self.compression.is_some())
-            }
-            [] => true,
-            names => names.iter().any(|name| name == scenario.name),
+    /// The figures that are measured.
+    pub(crate) fn figures(&self) -> Vec<Figure> {
+        let is_chosen = |figure: &Figure| {
+            figure.stage().is_none()
+                || self.rows.is_empty()
+                || self.rows.iter().any(|part| figure.key.contains(part.as_str()))
         };
-        let is_measured = |stage| {
-            let mut scenarios = SCENARIOS.iter().filter(|scenario| is_measured(scenario));
-            scenarios.any(|scenario| scenario.stages.iter().any(|one| one.name == stage))
-        };
-        let is_row = |figure: &Figure| {
-            self.rows.is_empty() || self.rows.iter().any(|part| figure.key.contains(part.as_str()))
-        };
-        let is_chosen = |figure: &&Figure| match figure.stage() {
-            None => true,
-            Some(stage) => is_measured(stage) && is_row(figure),
-        };
-        FIGURES.iter().filter(is_chosen).collect()
+        self.scenario.figures().into_iter().filter(is_chosen).collect()
     }
 
     /// `true` if a figure of this stage is chosen.
@@ -176,60 +175,88 @@ impl Plan {
         self.figures().iter().any(|figure| figure.stage() == Some(stage))
     }
 
-    /// The cells of one round: each contender under each scenario of which a stage is chosen.
-    pub(crate) fn cells(&self) -> Result<Vec<(&'static Contender, &'static Scenario)>, PlanError> {
+    /// The cells of one round: each contender in each sequence of which a stage is chosen.
+    ///
+    /// # Errors
+    /// Fails if the contenders are invalid.
+    pub(crate) fn cells(&self) -> Result<Vec<(&'static Contender, &'static Sequence)>, PlanError> {
         let contenders = self.contenders()?;
-        // The arguments of a running server cannot be changed.
-        let is_possible = |one: &Scenario| {
-            let can_start = self.running.is_none() || one.serve_args.is_empty();
-            can_start
-                && (self.workload.tls || !one.needs_tls)
-                && (self.compression.is_some() || !one.needs_compression)
-                && one.clients.is_none_or(|clients| clients <= 10 * self.workload.clients)
+        let is_possible = |one: &Sequence| {
+            // The arguments of a running server cannot be changed, and it has no TLS.
+            let can_start = self.running.is_none() || (one.serve_args.is_empty() && !one.tls);
+            let has_clients = match one.clients {
+                Clients::Exactly(clients) => clients <= 10 * self.workload.clients,
+                Clients::Times(_) => true,
+            };
+            can_start && has_clients
         };
-        let is_chosen = |scenario: &&Scenario| {
-            is_possible(scenario) && scenario.stages.iter().any(|one| self.has_stage(one.name))
+        let is_chosen = |sequence: &&Sequence| {
+            is_possible(sequence) && sequence.stages.iter().any(|one| self.has_stage(one.name))
         };
-        let cells = SCENARIOS.iter().filter(is_chosen).flat_map(|scenario| {
-            let includes = |one: &&&'static Contender| (scenario.includes)(one);
-            contenders.iter().filter(includes).map(move |one| (*one, scenario))
+        let cells = self.scenario.sequences.iter().filter(is_chosen).flat_map(|sequence| {
+            let takes_part = |one: &&&'static Contender| self.takes_part(one, sequence);
+            contenders.iter().filter(takes_part).map(move |one| (*one, sequence))
         });
         Ok(cells.collect())
     }
 
-    pub(crate) fn clients(&self, scenario: &Scenario, contender: &Contender) -> usize {
-        // Each topic has one client in this scenario. The baseline has only one topic, so it gets one client.
-        if scenario.own_topics && contender.is_baseline() {
-            return 1;
-        }
-        if let Some(clients) = scenario.clients {
-            return clients;
-        }
-        let Workload { clients, publishers, .. } = self.workload;
-        (clients * scenario.times).min(MAX_SOCKETS - publishers).max(clients)
+    fn takes_part(&self, contender: &Contender, sequence: &Sequence) -> bool {
+        let tls = self.is_over_tls(sequence);
+        (sequence.includes)(contender)
+            && if tls { contender.has_tls() } else { !contender.is_webtransport() }
     }
 
-    /// `true` if the scenario of this figure has fewer clients than intended, because of the limit of one load.
-    pub(crate) fn is_capped(&self, key: &str) -> bool {
-        let stage = key.split('.').next();
-        let of_stage = |one: &&Scenario| one.stages.iter().any(|it| Some(it.name) == stage);
-        let scenario = SCENARIOS.iter().find(of_stage);
+    pub(crate) fn clients(&self, sequence: &Sequence, contender: &Contender) -> usize {
+        // Each topic has one client in this sequence. The baseline has only one topic, so it gets one client.
+        if sequence.own_topics && contender.is_baseline() {
+            return 1;
+        }
         let Workload { clients, publishers, .. } = self.workload;
-        scenario.is_some_and(|one| clients * one.times + publishers > MAX_SOCKETS)
+        match sequence.clients {
+            Clients::Exactly(clients) => clients,
+            Clients::Times(times) => (clients * times).min(MAX_SOCKETS - publishers).max(clients),
+        }
+    }
+
+    pub(crate) fn is_over_tls(&self, sequence: &Sequence) -> bool {
+        sequence.tls || self.workload.tls
+    }
+
+    /// `true` if something is measured over TLS.
+    pub(crate) fn has_tls(&self) -> bool {
+        self.workload.tls || self.scenario.sequences.iter().any(|one| one.tls)
+    }
+
+    pub(crate) fn payload(&self, sequence: &Sequence) -> Payload {
+        sequence.payload.unwrap_or(self.workload.payload)
+    }
+
+    /// `true` if the sequence of this figure has fewer clients than intended, because of the limit of one load.
+    pub(crate) fn is_capped(&self, key: &str) -> bool {
+        let sequence = key.split('.').next().and_then(|stage| self.scenario.sequence_of(stage));
+        let Workload { clients, publishers, .. } = self.workload;
+        sequence.is_some_and(|one| match one.clients {
+            Clients::Times(times) => clients * times + publishers > MAX_SOCKETS,
+            Clients::Exactly(_) => false,
+        })
     }
 
     /// The number of notifications in the log from which clients resume.
-    pub(crate) fn log(&self) -> u64 {
-        LOG.min(LOG_BYTES / (self.workload.payload.about() + ENTRY_BYTES)) as u64
+    pub(crate) fn log(&self, sequence: &Sequence) -> u64 {
+        LOG.min(LOG_BYTES / (self.payload(sequence).about() + ENTRY_BYTES)) as u64
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workload::Payload;
+
+    fn of(scenario: &str) -> Plan {
+        Plan::of("tidings".into(), Scenario::named(scenario).unwrap())
+    }
+
     fn plan() -> Plan {
-        Plan::new("tidings".into())
+        of("fan-out")
     }
 
     fn names(plan: &Plan) -> Vec<&'static str> {
@@ -237,32 +264,56 @@ mod tests {
     }
 
     #[test]
-    fn the_presets_are_valid() {
-        assert_eq!(plan().check(), Ok(()));
-        assert_eq!(
-            Plan { baseline: true, full: true, ..Plan::quick("tidings".into()) }.check(),
-            Ok(())
-        );
+    fn every_scenario_is_a_valid_plan_also_as_a_first_look() {
+        for scenario in Scenario::all() {
+            let mut plan = Plan::of("tidings".into(), scenario);
+            assert_eq!(plan.check(), Ok(()), "{}", scenario.name);
+            plan.make_quick();
+            assert_eq!(plan.check(), Ok(()), "{}", scenario.name);
+            assert_eq!(plan.workload.rounds, 1);
+        }
     }
 
     #[test]
-    fn the_number_of_clients_is_varied_with_compression_up_to_ten_times_the_plan_s() {
+    fn every_contender_of_a_scenario_takes_part_in_one_of_its_sequences() {
+        for scenario in Scenario::all() {
+            let plan = Plan::of("tidings".into(), scenario);
+            let cells = plan.cells().unwrap();
+            for contender in plan.contenders().unwrap() {
+                let is_its = |cell: &(&Contender, &Sequence)| cell.0 == contender;
+                assert!(cells.iter().any(is_its), "{} of {}", contender.name, scenario.name);
+            }
+        }
+    }
+
+    #[test]
+    fn the_number_of_clients_is_fixed_up_to_ten_times_the_plan_s() {
         let clients = |plan: &Plan| {
-            let fixed = |(contender, scenario): (&Contender, &Scenario)| {
-                scenario.clients.map(|_| plan.clients(scenario, contender))
-            };
-            plan.cells()
-                .unwrap()
-                .into_iter()
-                .filter_map(|(one, it)| fixed((one, it)))
-                .collect::<Vec<_>>()
+            let cells = plan.cells().unwrap().into_iter();
+            let fixed = cells.filter_map(|(contender, sequence)| match sequence.clients {
+                Clients::Exactly(_) => Some(plan.clients(sequence, contender)),
+                Clients::Times(_) => None,
+            });
+            fixed.collect::<Vec<_>>()
         };
-        let one =
-            Plan { contenders: vec!["sse".into()], compression: Some(Compression::On), ..plan() };
+        let compression = Some(Compression::On);
+        let one = Plan { contenders: vec!["sse".into()], compression, ..of("compression") };
         assert_eq!(clients(&one), [1, 10, 1_000, 10_000]);
         let few = Workload { clients: 5, ..Workload::default() };
-        assert_eq!(clients(&Plan { workload: few, ..one.clone() }), [1, 10]);
-        assert_eq!(clients(&Plan { compression: None, full: true, ..one }), [0; 0]);
+        assert_eq!(clients(&Plan { workload: few, ..one }), [1, 10]);
+    }
+
+    #[test]
+    fn a_sequence_over_tls_has_only_contenders_that_can_have_it() {
+        let cells = of("idle").cells().unwrap();
+        let of_stage = |stage: &str| {
+            let is_it = |it: &&(&Contender, &Sequence)| it.1.stages[0].name == stage;
+            cells.iter().filter(is_it).map(|it| it.0.name).collect::<Vec<_>>()
+        };
+        assert_eq!(of_stage("quiet"), ["websocket", "sse", "long-polling"]);
+        assert_eq!(of_stage("quiet-tls").len(), 7);
+        let queues = Plan { contenders: vec!["nats".into(), "sse".into()], ..of("tls") };
+        assert_eq!(queues.cells().unwrap().len(), 3, "queues have no TLS here");
     }
 
     fn changed(change: impl FnOnce(&mut Workload)) -> Plan {
@@ -296,46 +347,18 @@ mod tests {
 
     #[test]
     fn rows_choose_the_stages_that_are_measured() {
-        let plan = Plan { rows: vec!["steady.p99".into()], ..plan() };
+        let rows = |scenario, part: &str| Plan { rows: vec![part.to_owned()], ..of(scenario) };
+        let plan = rows("fan-out", "steady.p99");
         assert!(plan.has_stage("steady") && !plan.has_stage("burst"));
-        let quiet = Plan { rows: vec!["quiet".into()], ..plan.clone() };
-        assert_eq!(quiet.cells().unwrap().len(), 3, "message queues take no part");
-        let error = Plan { rows: vec!["pigeon".into()], ..plan }.check().unwrap_err().to_string();
+        let queues = Plan { contenders: vec!["nats".into()], ..rows("idle", "quiet.memory") };
+        assert!(queues.check().is_err(), "message queues take no part");
+        let error = rows("fan-out", "pigeon").check().unwrap_err().to_string();
         assert!(error.contains("pigeon") && error.contains("steady.p99"), "{error}");
+        let error = rows("fan-out", "quiet").check().unwrap_err().to_string();
+        assert!(error.contains("one of these scenarios, which have it: idle, "), "{error}");
         for part in ["", "integrity"] {
-            assert!(Plan { rows: vec![part.into()], ..self::plan() }.check().is_err(), "{part}");
+            assert!(rows("fan-out", part).check().is_err(), "{part}");
         }
-    }
-
-    #[test]
-    fn scenarios_are_chosen_by_name_and_further_by_rows() {
-        let stages = |plan: &Plan| {
-            let figures = plan.figures().into_iter().filter_map(Figure::stage);
-            let mut stages: Vec<_> = figures.collect();
-            stages.dedup();
-            stages
-        };
-        let named = |names: &[&str]| Plan {
-            scenarios: names.iter().map(|&name| name.to_owned()).collect(),
-            ..plan()
-        };
-        assert_eq!(stages(&named(&["many", "idle"])), ["quiet", "heartbeat", "many"]);
-        let rows = vec!["memory".to_owned()];
-        assert_eq!(stages(&Plan { rows: rows.clone(), ..named(&["idle"]) }), ["quiet"]);
-        assert_eq!(Plan { rows, ..named(&["idle"]) }.check(), Ok(()));
-        for (names, expected) in [
-            (
-                ["idle", "pigeon"],
-                "unknown scenario \"pigeon\": expected one of fan-out, idle, topics",
-            ),
-            (["idle", "reconnect"], "scenario reconnect is measured only over TLS: add --tls"),
-            (["idle", "clients-1"], "scenario clients-1 is measured only with compression"),
-        ] {
-            let error = named(&names).check().unwrap_err().to_string();
-            assert!(error.starts_with(expected), "{error}");
-        }
-        let other = Plan { rows: vec!["steady".into()], ..named(&["idle"]) };
-        assert!(other.check().unwrap_err().to_string().contains("rows of these scenarios"));
     }
 
     #[test]
@@ -346,7 +369,9 @@ mod tests {
         let plan = Plan { running: running("http://127.0.0.1:8080"), ..plan() };
         assert_eq!(names(&plan), ["websocket", "sse", "long-polling"]);
         assert!(Plan { contenders: vec!["nats".into()], ..plan.clone() }.check().is_err());
-        let quiet = Plan { rows: vec!["quiet".into()], ..plan.clone() };
+        let quiet =
+            Plan { running: plan.running.clone(), rows: vec!["quiet".into()], ..of("idle") };
+        let quiet = Plan { contenders: vec!["sse".into()], ..quiet };
         assert!(quiet.check().is_err(), "its heartbeats are its own");
         let error = Plan { running: running("https://u:secret@h/?t=secret"), ..plan }.check();
         let error = error.unwrap_err().to_string();

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 /// A process whose figures can be read.
 #[derive(Clone, Debug)]
 pub(crate) struct Process {
+    pid: u32,
     dir: PathBuf,
 }
 
@@ -25,11 +26,15 @@ const TICK_NS: u64 = 10_000_000;
 
 impl Process {
     pub(crate) fn new(pid: u32) -> Self {
-        Self { dir: format!("/proc/{pid}").into() }
+        Self { pid, dir: format!("/proc/{pid}").into() }
     }
 
     pub(crate) fn this() -> Self {
-        Self { dir: "/proc/self".into() }
+        Self { pid: std::process::id(), dir: "/proc/self".into() }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
     }
 
     /// The CPU time of all threads so far, user and system, in nanoseconds. `None` means that it is unknown.

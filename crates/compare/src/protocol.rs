@@ -58,26 +58,47 @@ pub(crate) enum Transport {
 /// A command to the load.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Command {
+pub enum Command {
     /// Connects a few clients, publishes to them and disconnects them. This pays the one-time costs of the server, and
     /// reports at once if nothing can be delivered.
     Rehearse,
     /// Connects all clients, of which at most `at_once` are not answered yet. With TLS, all resume a session of an
     /// earlier connection if `resumes` is `true`, otherwise none.
-    Connect { at_once: usize, resumes: bool },
+    Connect {
+        /// The most clients that are not answered yet.
+        at_once: usize,
+        /// `true` if TLS sessions are resumed.
+        resumes: bool,
+    },
     /// Disconnects all clients.
     Disconnect,
     /// Publishes `burst` notifications at the same instant, `rate` per second on average, even if the server is late.
-    Publish { rate: f64, burst: usize, seconds: f64 },
+    Publish {
+        /// Notifications per second.
+        rate: f64,
+        /// Notifications at the same instant.
+        burst: usize,
+        /// The length of the schedule.
+        seconds: f64,
+    },
     /// Publishes as fast as all clients receive: each publisher sends its next notification when every client has
     /// received its last one.
-    Saturate { seconds: f64 },
+    Saturate {
+        /// The time for which it publishes.
+        seconds: f64,
+    },
     /// Publishes `count` notifications before any client is connected.
-    Fill { count: u64 },
+    Fill {
+        /// Notifications.
+        count: u64,
+    },
     /// Connects all clients at the same time. Each requests everything that was published.
     Resume,
     /// Publishes nothing. Fails if a client loses its connection.
-    Watch { seconds: f64 },
+    Watch {
+        /// The time for which it watches.
+        seconds: f64,
+    },
 }
 
 impl Command {

@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::{bail, ensure};
 
 use crate::certificate::Certificate;
+use crate::contender::Contender;
 use crate::environment::{Environment, Version};
 use crate::measure::measure;
 use crate::pin::Cores;
@@ -13,6 +14,7 @@ use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::report::{Missing, Remark, Report};
 use crate::sample::Sample;
+use crate::sequence::{Sequence, Stage};
 use crate::servers::NotInstalled;
 use crate::summary::Summary;
 use crate::targets::TargetRow;
@@ -23,13 +25,16 @@ const FILES: usize = 64;
 
 /// Measures the plan and returns the report.
 ///
+/// `earlier` is the report of an interrupted run of the same plan. Its samples are kept and only the other cells are
+/// measured, unless it is from another commit or another machine.
+///
 /// Needs a tokio runtime. Restricts this process to all cores but one, which is reserved for the servers. Dropping the
 /// future ends all processes that it has started, and so does every error.
 ///
 /// If `interrupt` resolves, the current cell is dropped and the report contains the finished ones. Such a report has
 /// the warning [`Doubt::Interrupted`](crate::Doubt::Interrupted).
 ///
-/// If a contender fails in a scenario, that scenario is not measured again for it. A contender whose server is not
+/// If a contender fails in a sequence of stages, that sequence is not measured again for it. A contender whose server is not
 /// installed is not measured at all. The report contains the reasons.
 ///
 /// # Errors
@@ -38,44 +43,57 @@ const FILES: usize = 64;
 /// Lost and duplicated notifications are not an error but figures of the report.
 pub async fn run(
     plan: &Plan,
+    earlier: Option<Report>,
     progress: &Progress,
     interrupt: impl Future<Output = ()>,
 ) -> anyhow::Result<Report> {
     plan.check()?;
     let cells = plan.cells()?;
-    let most = cells.iter().map(|(contender, scenario)| plan.clients(scenario, contender)).max();
+    let most = cells.iter().map(|(contender, sequence)| plan.clients(sequence, contender)).max();
     allow_files(most.unwrap_or(0) + plan.workload.publishers + FILES)?;
 
     let began = Instant::now();
     let cores = Cores::divide(plan.running.is_none());
     let mut environment = Environment::now(&cores);
     cores.pin_load();
-    let certificate = plan.workload.tls.then(Certificate::create).transpose()?;
+    let certificate = plan.has_tls().then(Certificate::create).transpose()?;
     let rounds = plan.workload.rounds;
 
-    let mut samples: Vec<Sample> = Vec::new();
+    let earlier = earlier.filter(|it| it.is_of(plan, &environment));
+    let (mut samples, mut repeated) = match earlier {
+        Some(earlier) => (earlier.samples, earlier.repeated),
+        None => (Vec::new(), 0),
+    };
+    let kept = samples.len();
     let mut missing: Vec<Missing> = Vec::new();
     // The cells that have failed and are not measured again.
     let mut failed: Vec<(&str, &str)> = Vec::new();
     let mut interrupted = None;
     let mut interrupt = pin!(interrupt);
-    for (done, (round, contender, scenario)) in schedule(rounds, &cells).enumerate() {
-        let stage = scenario.stages[0].name;
-        if failed.contains(&(contender.name, stage)) {
+    for (done, (round, contender, sequence)) in schedule(rounds, &cells).enumerate() {
+        let stage = sequence.stages[0].name;
+        if failed.contains(&(contender.name, stage))
+            || is_measured(plan, &samples, contender, sequence, round)
+        {
             continue;
         }
         let title = contender.title;
-        let step = format_args!("{title} · scenario {stage} · round {round} of {rounds}");
+        let step = format_args!("{title} · {stage} · round {round} of {rounds}");
         progress.show(done, rounds * cells.len(), step);
         let measured = tokio::select! {
-            measured = measure(plan, &cores, certificate.as_ref(), contender, scenario, round) => measured,
+            measured = measure_undisturbed(async || {
+                measure(plan, &cores, certificate.as_ref(), contender, sequence, round).await
+            }, plan.repeats) => measured,
             () = &mut interrupt => {
                 interrupted = Some(Warning::interrupted(round, rounds));
                 break;
             }
         };
         match measured {
-            Ok(measured) => samples.extend(measured),
+            Ok((measured, again)) => {
+                samples.extend(measured);
+                repeated += again;
+            }
             Err(error) => {
                 // A missing program is missing in every scenario.
                 let is_failure = !error.is::<NotInstalled>();
@@ -83,7 +101,7 @@ pub async fn run(
                     *one == contender && (!is_failure || it.stages[0].name == stage)
                 });
                 failed.extend(same.map(|(one, it)| (one.name, it.stages[0].name)));
-                let from = format!("scenario {stage} in round {round}: ");
+                let from = format!("{stage} in round {round}: ");
                 let problem = format!("{}{error:#}", if is_failure { &from } else { "" });
                 let transport = title.to_owned();
                 missing.push(Missing { transport, problem, is_failure });
@@ -91,6 +109,10 @@ pub async fn run(
         }
     }
     environment.seconds = began.elapsed().as_secs_f64();
+    if kept > 0 {
+        // The order of measuring is only known within a run.
+        samples.sort_by_key(|sample| sample.round);
+    }
     if samples.is_empty() {
         match missing.first() {
             Some(Missing { problem, .. }) if interrupted.is_none() => {
@@ -119,8 +141,59 @@ pub async fn run(
         Some(Remark { transport: one.title.to_owned(), text: one.remark?.to_owned() })
     });
     let remarks = remarks.collect();
+    let (schema, scenario) = (Report::SCHEMA, plan.scenario.name.to_owned());
     let plan = plan.workload.clone();
-    Ok(Report { environment, plan, summary, targets, remarks, missing, warnings, samples })
+    Ok(Report {
+        schema,
+        scenario,
+        environment,
+        plan,
+        summary,
+        targets,
+        remarks,
+        missing,
+        warnings,
+        repeated,
+        samples,
+    })
+}
+
+/// `true` if the samples have all stages of this cell that are chosen.
+fn is_measured(
+    plan: &Plan,
+    samples: &[Sample],
+    contender: &Contender,
+    sequence: &Sequence,
+    round: usize,
+) -> bool {
+    let is_its = |sample: &Sample, stage: &Stage| {
+        sample.round == round && sample.contender == contender.title && sample.stage == stage.name
+    };
+    let mut stages = sequence.stages.iter().filter(|stage| plan.has_stage(stage.name));
+    stages.all(|stage| samples.iter().any(|sample| is_its(sample, stage)))
+}
+
+/// Measures a cell. While it is disturbed by other work on the machine, measures it again, up to `repeats` times. Returns
+/// the samples that were disturbed least, and how often the cell was measured again.
+///
+/// # Errors
+/// Fails if the cell fails.
+async fn measure_undisturbed(
+    measure: impl AsyncFn() -> anyhow::Result<Vec<Sample>>,
+    repeats: usize,
+) -> anyhow::Result<(Vec<Sample>, usize)> {
+    let disturbance =
+        |samples: &[Sample]| samples.iter().map(Sample::disturbance).fold(0.0, f64::max);
+    let mut best = measure().await?;
+    let mut again = 0;
+    while again < repeats && disturbance(&best) >= 1.0 {
+        again += 1;
+        let other = measure().await?;
+        if disturbance(&other) < disturbance(&best) {
+            best = other;
+        }
+    }
+    Ok((best, again))
 }
 
 /// Raises the limit on open files of this process. Its children inherit the limit.
@@ -155,6 +228,37 @@ fn schedule<'a, C: Copy, S>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::Scenario;
+
+    #[tokio::test]
+    async fn a_disturbed_cell_is_measured_again_and_the_best_is_kept() {
+        let next = std::cell::RefCell::new(vec![0.4, 0.1, 0.3]);
+        let measure = async || {
+            let stolen = next.borrow_mut().remove(0);
+            Ok(vec![Sample { stolen, ..Sample::default() }])
+        };
+        let (samples, again) = measure_undisturbed(measure, 2).await.unwrap();
+        assert_eq!((samples[0].stolen, again), (0.1, 2));
+        *next.borrow_mut() = vec![0.001];
+        assert_eq!(measure_undisturbed(measure, 2).await.unwrap().1, 0);
+    }
+
+    #[test]
+    fn a_cell_of_an_earlier_run_is_measured_if_it_has_all_stages() {
+        let plan = Plan::of("tidings".into(), Scenario::named("idle").unwrap());
+        let (contender, sequence) = plan.cells().unwrap()[0];
+        let sample = |stage: &str| Sample {
+            contender: contender.title.to_owned(),
+            stage: stage.to_owned(),
+            round: 1,
+            ..Sample::default()
+        };
+        let mut samples = vec![sample("quiet")];
+        assert!(!is_measured(&plan, &samples, contender, sequence, 1));
+        samples.push(sample("heartbeat"));
+        assert!(is_measured(&plan, &samples, contender, sequence, 1));
+        assert!(!is_measured(&plan, &samples, contender, sequence, 2));
+    }
 
     #[test]
     fn rounds_are_interleaved_and_alternate_their_order() {

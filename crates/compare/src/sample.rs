@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::protocol::Outcome;
+use crate::protocol::{Command, Outcome};
+use crate::warnings::{CROWDED, STOLEN};
 
 /// One stage of one contender in one round.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -11,6 +12,9 @@ pub struct Sample {
     pub contender: String,
     /// The stage, such as `steady`.
     pub stage: String,
+    /// What the load was told to do.
+    #[serde(default)]
+    pub command: Option<Command>,
     /// The round, from 1.
     pub round: usize,
     /// Connected clients.
@@ -29,6 +33,13 @@ pub struct Sample {
     pub pss_before: Option<u64>,
     /// Memory of the servers after the stage in bytes.
     pub pss_after: Option<u64>,
+    /// Memory that the kernel keeps for the servers before the stage in bytes: sockets, files, events. `None` if it is
+    /// not known, because the servers are not in a control group of their own.
+    #[serde(default)]
+    pub kernel_before: Option<u64>,
+    /// Memory that the kernel keeps for the servers after the stage in bytes.
+    #[serde(default)]
+    pub kernel_after: Option<u64>,
     /// The part of one core that the load used.
     pub load_busy: Option<f64>,
     /// The part of one core that the servers and their broker used.
@@ -49,6 +60,12 @@ impl Sample {
         self.load.lost == 0 && self.load.duplicated == 0 && self.load.reordered == 0
     }
 
+    /// How much other work on the machine has disturbed it. From 1 on, there is a warning.
+    pub(crate) fn disturbance(&self) -> f64 {
+        let quota = if self.throttled > 0 { f64::INFINITY } else { 0.0 };
+        (self.stolen / STOLEN).max(self.others.unwrap_or(0.0) / CROWDED).max(quota)
+    }
+
     /// The rate of `count` events per second.
     pub(crate) fn rate(&self, count: u64) -> Option<f64> {
         (self.load.seconds > 0.0).then(|| count as f64 / self.load.seconds)
@@ -66,6 +83,11 @@ impl Sample {
     /// The growth of the servers' memory for each client, in bytes.
     pub(crate) fn memory_each(&self) -> Option<f64> {
         each(self.pss_after? as f64 - self.pss_before? as f64, self.clients as u64)
+    }
+
+    /// The growth of the memory that the kernel keeps for the servers, for each client in bytes.
+    pub(crate) fn kernel_memory_each(&self) -> Option<f64> {
+        each(self.kernel_after? as f64 - self.kernel_before? as f64, self.clients as u64)
     }
 }
 

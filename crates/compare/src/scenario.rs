@@ -1,189 +1,149 @@
-//! The list of scenarios: the number of clients, and the stages of each.
+//! A scenario: a question, and what is measured to answer it.
 
-use crate::contender::{COMPRESSED, Contender, HTTP2, HTTP3, TRANSPORTS};
-use crate::protocol::{Command, Transport};
-use crate::workload::Workload;
+use crate::plan::Compression;
+use crate::rows::Figure;
+use crate::scenarios::SCENARIOS;
+use crate::sequence::{Sequence, Stage};
+use crate::summary::Summary;
+use crate::workload::{PlanError, Workload, check_names};
 
-/// A sequence of stages with the same server and the same load, both of which are fresh.
+/// A question, and what is measured to answer it. [`Scenario::all`] returns the list.
 #[derive(Debug)]
-pub(crate) struct Scenario {
-    /// Its name on the command line.
-    pub(crate) name: &'static str,
+pub struct Scenario {
+    /// Its name on the command line, and that of its raw data.
+    pub name: &'static str,
     /// The question that it answers.
-    pub(crate) question: &'static str,
-    /// The number of clients as a multiple of the plan's.
-    pub(crate) times: usize,
-    /// This number of clients instead. If it is more than ten times the plan's, the scenario is not measured.
-    pub(crate) clients: Option<usize>,
-    pub(crate) own_topics: bool,
-    /// `true` if a log is published before clients connect.
-    pub(crate) has_log: bool,
-    /// `true` if it is measured only over TLS.
-    pub(crate) needs_tls: bool,
-    /// `true` if it is measured only if the plan has compression, and then by default.
-    pub(crate) needs_compression: bool,
-    /// Additional arguments of our server.
-    pub(crate) serve_args: &'static [&'static str],
-    pub(crate) stages: &'static [Stage],
-    /// Selects the contenders that take part.
-    pub(crate) includes: fn(&Contender) -> bool,
+    pub question: &'static str,
+    /// How it is measured, in whole sentences.
+    pub method: &'static str,
+    /// What its figures do not show, in whole sentences.
+    pub limits: &'static str,
+    /// The contenders that are measured by default, by name or by family.
+    pub(crate) contenders: &'static [&'static str],
+    /// `true` if the baseline is measured next to each contender.
+    pub(crate) baseline: bool,
+    pub(crate) compression: Option<Compression>,
+    pub(crate) workload: Workload,
+    pub(crate) sequences: &'static [Sequence],
+    /// The tables of its section in the comparison.
+    pub(crate) tables: &'static [Table],
+    pub(crate) plots: &'static [Plot],
+    /// The answer in one sentence, from the figures. `None` if a figure is missing.
+    pub(crate) answer: fn(&Summary) -> Option<String>,
 }
 
-/// A part of a scenario that yields a sample.
+/// A table with a line for each contender and a column for each key.
 #[derive(Debug)]
-pub(crate) struct Stage {
-    /// Its name in samples and in the keys of rows.
-    pub(crate) name: &'static str,
-    /// The command for the load.
-    pub(crate) command: fn(&Workload) -> Command,
+pub(crate) struct Table {
+    pub(crate) title: &'static str,
+    /// Keys of rows, such as `steady.p99`.
+    pub(crate) columns: &'static [&'static str],
 }
 
-/// Notifications at the same instant in a burst.
-pub(crate) const BURST: usize = 10;
-
-/// Publishes per second to topics with one client, and to few clients.
-const TOPICS_RATE: f64 = 500.0;
-
-/// The interval of heartbeats while quiet clients are watched, and the time for which they are watched. Each client has
-/// exactly one heartbeat in that time, which may be late by a hundredth of the interval.
-const HEARTBEAT: &[&str] = &["--heartbeat", "5"];
-const WATCH: Command = Command::Watch { seconds: 5.06 };
-
-/// Connects all clients. Enough of them at once to keep a server busy, and few enough for the listen backlog of any
-/// server.
-pub(crate) const CONNECT: Command = Command::Connect { at_once: 64, resumes: false };
-
-const DEFAULT: Scenario = Scenario {
-    name: "fan-out",
-    question: "What does it cost to connect, and to send each notification to all clients: steadily, in bursts, at most?",
-    times: 1,
-    clients: None,
-    own_topics: false,
-    has_log: false,
-    needs_tls: false,
-    needs_compression: false,
-    serve_args: &[],
-    stages: &[
-        Stage { name: "connect", command: |_| CONNECT },
-        Stage { name: "steady", command: publish_steadily },
-        Stage { name: "burst", command: |it| publish(it.rate, BURST, it.burst_seconds) },
-        Stage { name: "saturation", command: saturate },
-    ],
-    includes: |_| true,
-};
-
-/// Returns the name of each scenario, the question that it answers, and when it is measured. The last is empty for the
-/// scenario that is measured by default.
-pub fn scenarios() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
-    SCENARIOS.iter().map(|scenario| {
-        let when = match scenario {
-            Scenario { needs_tls: true, .. } => "needs --tls",
-            Scenario { needs_compression: true, .. } => "needs --compression",
-            _ if std::ptr::eq(scenario, &SCENARIOS[0]) => "",
-            _ => "also with --full",
-        };
-        (scenario.name, scenario.question, when)
-    })
+/// A plot with a title and a note on its unit.
+#[derive(Debug)]
+pub(crate) struct Plot {
+    pub(crate) title: &'static str,
+    pub(crate) note: &'static str,
+    pub(crate) shape: Shape,
 }
 
-/// The first scenario is measured by default, all of them with `--full`.
-pub(crate) static SCENARIOS: &[Scenario] = &[
-    DEFAULT,
-    Scenario {
-        name: "idle",
-        question: "What does a client cost that is sent nothing but heartbeats?",
-        times: 10,
-        serve_args: HEARTBEAT,
-        stages: &[
-            Stage { name: "quiet", command: |_| CONNECT },
-            Stage { name: "heartbeat", command: |_| WATCH },
-        ],
-        includes: Contender::is_one_http_server,
-        ..DEFAULT
-    },
-    Scenario {
-        name: "topics",
-        question: "What does a notification cost if each client has its own topic?",
-        times: 10,
-        own_topics: true,
-        stages: &[Stage { name: "topics", command: publish_often }],
-        includes: |contender| contender.transport == Transport::WebSocket,
-        ..DEFAULT
-    },
-    Scenario {
-        name: "resume",
-        question: "What does it cost to send a client everything that the server retains?",
-        has_log: true,
-        stages: &[Stage { name: "resume", command: |_| Command::Resume }],
-        includes: |contender| matches!(contender.family, TRANSPORTS | HTTP2 | HTTP3 | COMPRESSED),
-        ..DEFAULT
-    },
-    Scenario {
-        name: "handshake",
-        question: "How long does a new connection take, step by step?",
-        stages: &[Stage {
-            name: "handshake",
-            command: |_| Command::Connect { at_once: 1, resumes: false },
-        }],
-        includes: Contender::is_one_http_server,
-        ..DEFAULT
-    },
-    Scenario {
-        name: "reconnect",
-        question: "What does a TLS ticket save if clients connect again?",
-        needs_tls: true,
-        stages: &[
-            Stage { name: "resumed", command: |_| Command::Connect { at_once: 1, resumes: true } },
-            Stage {
-                name: "reconnect",
-                command: |_| Command::Connect { at_once: 64, resumes: true },
-            },
-        ],
-        // The library of QUIC does not report whether a session was resumed.
-        includes: |contender| contender.is_one_http_server() && contender.family != HTTP3,
-        ..DEFAULT
-    },
-    Scenario {
-        name: "many",
-        question: "Does a delivery cost more if there are fifteen times as many clients?",
-        times: 15,
-        stages: &[Stage { name: "many", command: saturate }],
-        includes: Contender::is_one_http_server,
-        ..DEFAULT
-    },
-    by_size("clients-1", 1, &[Stage { name: "of-1", command: publish_often }]),
-    by_size("clients-10", 10, &[Stage { name: "of-10", command: publish_often }]),
-    by_size("clients-1000", 1_000, &[Stage { name: "of-1000", command: publish_steadily }]),
-    by_size("clients-10000", 10_000, &[Stage { name: "of-10000", command: publish_steadily }]),
-];
+/// What a plot shows.
+#[derive(Debug)]
+pub(crate) enum Shape {
+    /// A group of bars for each key, which has a label.
+    Bars(&'static [(&'static str, &'static str)]),
+    /// The latency of this stage at each percentile.
+    Percentiles(&'static str),
+    /// A line for each contender through the figures with these keys, at these positions. Both axes are logarithmic.
+    Lines(&'static [(f64, &'static str)]),
+}
 
-/// The same stage with a number of clients that does not depend on the plan. What is compressed once for all clients
-/// costs the more for each client, the fewer there are.
-const fn by_size(name: &'static str, clients: usize, stages: &'static [Stage]) -> Scenario {
-    Scenario {
-        name,
-        question: "What does compression cost with this number of clients?",
-        clients: Some(clients),
-        needs_compression: true,
-        stages,
-        includes: Contender::is_one_http_server,
-        ..DEFAULT
+impl Scenario {
+    /// Returns all scenarios, in the order of the comparison.
+    pub fn all() -> impl Iterator<Item = &'static Self> {
+        SCENARIOS.iter().copied()
+    }
+
+    /// Returns the scenario with this name.
+    ///
+    /// # Errors
+    /// Fails with the known names if there is none.
+    pub fn named(name: &str) -> Result<&'static Self, PlanError> {
+        let known: Vec<&str> = Self::all().map(|scenario| scenario.name).collect();
+        check_names("scenario", [name], "one of", &known, |known, name| known == name)?;
+        Ok(Self::all().find(|scenario| scenario.name == name).unwrap_or(SCENARIOS[0]))
+    }
+
+    pub(crate) fn stages(&self) -> impl Iterator<Item = &'static Stage> {
+        self.sequences.iter().flat_map(|sequence| sequence.stages)
+    }
+
+    /// All figures that it can have, in the order of the table.
+    pub(crate) fn figures(&self) -> Vec<Figure> {
+        Figure::all(self.stages())
+    }
+
+    /// The sequence of the stage with this name.
+    pub(crate) fn sequence_of(&self, stage: &str) -> Option<&'static Sequence> {
+        let has_stage = |it: &&Sequence| it.stages.iter().any(|one| one.name == stage);
+        self.sequences.iter().find(has_stage)
     }
 }
 
-fn publish_steadily(workload: &Workload) -> Command {
-    publish(workload.rate, 1, workload.steady_seconds)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contender::chosen;
 
-/// Few clients need more notifications for a CPU time that can be measured.
-fn publish_often(workload: &Workload) -> Command {
-    publish(TOPICS_RATE, 1, 2.0 * workload.steady_seconds)
-}
+    #[test]
+    fn no_name_and_no_key_is_used_twice() {
+        let has_twice = |mut names: Vec<String>| {
+            let count = names.len();
+            names.sort_unstable();
+            names.dedup();
+            names.len() != count
+        };
+        assert!(!has_twice(Scenario::all().map(|it| it.name.to_owned()).collect()));
+        for scenario in Scenario::all() {
+            let keys = scenario.figures().into_iter().map(|it| it.key).collect();
+            assert!(!has_twice(keys), "{}", scenario.name);
+        }
+    }
 
-fn publish(rate: f64, burst: usize, seconds: f64) -> Command {
-    Command::Publish { rate, burst, seconds }
-}
+    #[test]
+    fn tables_and_plots_are_of_figures_that_the_scenario_has() {
+        for scenario in Scenario::all() {
+            let figures = scenario.figures();
+            let has = |key: &str| figures.iter().any(|figure| figure.key == key);
+            let name = scenario.name;
+            assert!(!scenario.tables.is_empty() && !scenario.plots.is_empty(), "{name}");
+            for key in scenario.tables.iter().flat_map(|table| table.columns) {
+                assert!(has(key), "{key} of {name}");
+            }
+            for plot in scenario.plots {
+                match plot.shape {
+                    Shape::Bars(bars) => assert!(bars.iter().all(|it| has(it.0)), "{name}"),
+                    Shape::Lines(points) => assert!(points.iter().all(|it| has(it.1)), "{name}"),
+                    Shape::Percentiles(stage) => assert!(has(&format!("{stage}.p99")), "{name}"),
+                }
+            }
+        }
+    }
 
-fn saturate(workload: &Workload) -> Command {
-    Command::Saturate { seconds: workload.saturation_seconds }
+    #[test]
+    fn each_scenario_has_contenders_and_texts_of_whole_sentences() {
+        for Scenario { name, question, method, limits, contenders, .. } in Scenario::all() {
+            assert!(!chosen(contenders).unwrap().is_empty(), "{name}");
+            assert!(question.ends_with('?') && method.ends_with('.'), "{name}");
+            assert!(limits.ends_with('.'), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_is_an_error_with_the_known_ones() {
+        let error = Scenario::named("pigeon").unwrap_err().to_string();
+        let expected = "unknown scenario \"pigeon\": expected one of fan-out, ";
+        assert!(error.starts_with(expected), "{error}");
+    }
 }

@@ -12,6 +12,7 @@ use tokio::time::{sleep, timeout};
 use url::{Position, Url};
 
 use crate::certificate::Certificate;
+use crate::cgroup::Cgroup;
 use crate::child::Child;
 use crate::contender::{Broker, Contender, Server};
 use crate::peers::{Peer, accepts};
@@ -46,6 +47,8 @@ pub(crate) struct Servers {
     serving: Vec<Option<Process>>,
     /// The broker of our servers, if they have one.
     broker_process: Option<Process>,
+    /// The control group of the servers that clients are connected to. `None` if there can be none.
+    cgroup: Option<Cgroup>,
     /// The files of a peer.
     directory: Option<TempDir>,
 }
@@ -90,7 +93,8 @@ impl Servers {
         cores: &Cores,
     ) -> anyhow::Result<Self> {
         let Contender { server, compression, .. } = *contender;
-        let mut servers = Self::default();
+        let cgroup = Cgroup::create();
+        let mut servers = Self { cgroup, ..Self::default() };
         let tls = certificate.map(Certificate::args).transpose()?;
         let tls = tls.as_ref().map_or(&[][..], |args| args);
         let mut broker_args = Vec::new();
@@ -98,7 +102,7 @@ impl Servers {
             let (running, url, process) = Running::start(broker, cores).await?;
             servers.broker = Some(running);
             if server == Server::Queue(broker) {
-                servers.add(url, process);
+                servers.add_started(url, process);
             } else {
                 broker_args = vec!["--broker".to_owned(), url.to_string()];
                 servers.broker_process = process;
@@ -163,7 +167,7 @@ impl Servers {
                         return Err(child.error(": it did not accept connections in time"));
                     }
                 }
-                self.add(format!("http://{address}").parse()?, child.process());
+                self.add_started(format!("http://{address}").parse()?, child.process());
                 self.children.push(child);
             }
         }
@@ -179,6 +183,15 @@ impl Servers {
         let program = program.to_owned();
         let args: Vec<OsString> = args.iter().map(|arg| arg.as_ref().to_owned()).collect();
         cores.start_server(async move || Child::start(&program, &args)).await
+    }
+
+    /// Adds a server that was started for this cell.
+    fn add_started(&mut self, url: Url, process: Option<Process>) {
+        if let (Some(cgroup), Some(process)) = (&self.cgroup, &process) {
+            // If the process has ended, the load reports it.
+            let _ = cgroup.add(process.pid());
+        }
+        self.add(url, process);
     }
 
     fn add(&mut self, url: Url, process: Option<Process>) {
@@ -216,7 +229,7 @@ impl Servers {
         let url = address.parse().map_err(|_| {
             child.error(format_args!(" printed {address:?}, which is not an address"))
         })?;
-        self.add(url, child.process());
+        self.add_started(url, child.process());
         self.children.push(child);
         Ok(())
     }
@@ -240,6 +253,11 @@ impl Servers {
     /// The memory of the servers that clients are connected to.
     pub(crate) fn pss(&self) -> Option<u64> {
         self.sum(Process::pss)
+    }
+
+    /// The memory that the kernel keeps for them.
+    pub(crate) fn kernel_memory(&self) -> Option<u64> {
+        self.cgroup.as_ref()?.kernel_memory()
     }
 
     pub(crate) fn broker_cpu_ns(&self) -> Option<u64> {

@@ -8,7 +8,8 @@ use crate::contender::Contender;
 use crate::plan::Plan;
 use crate::rows::Figure;
 use crate::sample::Sample;
-use crate::scenario::SCENARIOS;
+use crate::scenario::Shape;
+use crate::sequence::Clients;
 use crate::stats::Spread;
 use crate::units::{Unit, separated};
 
@@ -55,7 +56,7 @@ impl Summary {
     pub(crate) fn of(samples: &[Sample], contenders: &[&Contender], plan: &Plan) -> Self {
         let titles = || contenders.iter().map(|one| one.title);
         let row = |figure: &Figure| Row {
-            key: figure.key.to_owned(),
+            key: figure.key.clone(),
             group: heading(figure, samples, plan),
             label: figure.label.to_owned(),
             unit: figure.unit,
@@ -63,14 +64,23 @@ impl Summary {
             values: titles().map(|title| spread(&figures(figure, title, samples))).collect(),
         };
         let is_known = |row: &Row| row.values.iter().any(Option::is_some);
-        let curves = ["steady", "burst"].into_iter();
+        let stages = plan.scenario.plots.iter().filter_map(|plot| match plot.shape {
+            Shape::Percentiles(stage) => Some(stage),
+            _ => None,
+        });
         let curves =
-            curves.flat_map(|stage| titles().filter_map(move |it| curve(it, stage, samples)));
+            stages.flat_map(|stage| titles().filter_map(move |it| curve(it, stage, samples)));
         Self {
             transports: titles().map(str::to_owned).collect(),
-            rows: plan.figures().into_iter().map(row).filter(is_known).collect(),
+            rows: plan.figures().iter().map(row).filter(is_known).collect(),
             curves: curves.collect(),
         }
+    }
+
+    /// Returns the figure of this contender, by its title, with this key.
+    pub fn value(&self, transport: &str, key: &str) -> Option<Spread> {
+        let at = self.transports.iter().position(|title| title == transport)?;
+        self.row(key)?.values[at]
     }
 
     /// Returns the row of this key.
@@ -88,10 +98,9 @@ impl Row {
 
 /// The heading of a figure, with the number of clients if it is not that of the plan.
 fn heading(figure: &Figure, samples: &[Sample], plan: &Plan) -> String {
-    let mut scenarios = SCENARIOS.iter().filter(|scenario| scenario.clients.is_some());
-    let is_its = |stage| Some(stage) == figure.stage();
-    if scenarios.any(|scenario| scenario.stages.iter().any(|stage| is_its(stage.name))) {
-        // Its name contains the number.
+    let sequence = figure.stage().and_then(|stage| plan.scenario.sequence_of(stage));
+    if sequence.is_some_and(|sequence| matches!(sequence.clients, Clients::Exactly(_))) {
+        // The heading contains the number.
         return figure.group.to_owned();
     }
     let of_stage = samples.iter().filter(|sample| figure.stage() == Some(&sample.stage));

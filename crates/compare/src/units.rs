@@ -35,6 +35,16 @@ impl Unit {
         }
     }
 
+    /// The median of a figure as text with its unit, such as `9.9 µs`.
+    pub(crate) fn with_sign(self, spread: &Spread) -> String {
+        let figure = self.digits(spread).write(spread.median);
+        match self {
+            Self::PerSecond => format!("{figure}/s"),
+            Self::Number => figure,
+            _ => format!("{figure} {}", self.sign()),
+        }
+    }
+
     /// A label with its unit. Labels of bytes and numbers already contain it.
     pub(crate) fn labelled(self, label: &str) -> String {
         match self {

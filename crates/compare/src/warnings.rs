@@ -5,6 +5,7 @@ mod rounds;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::findings::{CROWDED, STOLEN};
 use self::findings::{Finding, of_sample, wide_spreads};
 use crate::contender::Contender;
 use crate::environment::slow_clock;

@@ -106,21 +106,22 @@ pub struct PlanError(pub(crate) String);
 
 impl Default for Workload {
     fn default() -> Self {
-        Self {
-            clients: 1_000,
-            rate: 20.0,
-            payload: Payload::Plain(128),
-            rounds: 3,
-            steady_seconds: 1.0,
-            burst_seconds: 1.0,
-            saturation_seconds: 0.3,
-            tls: false,
-            publishers: 64,
-        }
+        Self::DEFAULT
     }
 }
 
 impl Workload {
+    pub(crate) const DEFAULT: Self = Self {
+        clients: 1_000,
+        rate: 20.0,
+        payload: Payload::Plain(128),
+        rounds: 3,
+        steady_seconds: 1.0,
+        burst_seconds: 1.0,
+        saturation_seconds: 0.3,
+        tls: false,
+        publishers: 64,
+    };
     /// The smallest payload in bytes. It has room for a stamp.
     pub const MIN_PAYLOAD: usize = 48;
     /// The largest payload in bytes, which servers accept by default.

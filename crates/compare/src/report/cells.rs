@@ -80,6 +80,32 @@ impl Report {
         Table { columns, groups }
     }
 
+    /// A table with one line for each contender that has one of these figures. The names of its columns are as short as
+    /// the title of the table allows.
+    pub(super) fn contenders_by_rows(&self, rows: &[&Row]) -> Table {
+        let is_one_group = rows.iter().all(|row| row.group == rows[0].group);
+        let title = |row: &&Row| match is_one_group {
+            true => row.title(),
+            false if has_one_label(rows) => row.group.clone(),
+            false => format!("{}: {}", row.group.to_lowercase(), row.title()),
+        };
+        let columns: Vec<Vec<Cell>> = rows.iter().map(|row| self.cells(row)).collect();
+        let named = self.summary.transports.iter().enumerate();
+        let known = named.filter(|(at, _)| rows.iter().any(|row| row.values[*at].is_some()));
+        let line = |(at, contender): (usize, &String)| {
+            let cells = columns.iter().map(|column| column[at].clone());
+            (contender.clone(), cells.collect())
+        };
+        let group = Group { heading: String::new(), rows: known.map(line).collect() };
+        Table { columns: rows.iter().map(title).collect(), groups: vec![group] }
+    }
+
+    /// The title of such a table. It has the unit if the columns are named by stages.
+    pub(super) fn title_of(&self, title: &str, rows: &[&Row]) -> String {
+        let is_by_stage = has_one_label(rows) && rows.len() > 1;
+        if is_by_stage { rows[0].unit.labelled(title) } else { title.to_owned() }
+    }
+
     /// One cell for each contender.
     pub(super) fn cells(&self, row: &Row) -> Vec<Cell> {
         let values = self.summary.transports.iter().zip(&row.values);
@@ -121,6 +147,11 @@ impl Report {
         ];
         (label, cells)
     }
+}
+
+/// `true` if the rows are the same figure of several stages.
+fn has_one_label(rows: &[&Row]) -> bool {
+    rows.iter().all(|row| row.label == rows[0].label)
 }
 
 fn only<T>(shown: &[bool], items: Vec<T>) -> Vec<T> {

@@ -6,12 +6,16 @@ use super::cells::{Cell, Table};
 use super::{Report, superscript};
 use crate::environment::Environment;
 use crate::sample::Sample;
+use crate::scenario::Scenario;
 use crate::summary::Row;
 
 impl Report {
     /// Returns the parts of the report that are named by `words`, as Markdown:
     ///
     /// - keys of rows, such as `steady.cpu`: one table with a column for each key and a line for each contender,
+    /// - `answer`: the answer to the question of the scenario,
+    /// - `tables`: the tables of the scenario,
+    /// - `method`: how it was measured, and what the figures do not show,
     /// - `targets`: the table of targets,
     /// - `run`: the command and the environment of the run, and its warnings.
     ///
@@ -23,32 +27,40 @@ impl Report {
         for word in words {
             match *word {
                 "run" => parts.push(self.run()),
+                "answer" => parts.push(self.answer().ok_or(*word)? + "\n"),
+                "tables" => parts.push(self.tables().ok_or(*word)?),
+                "method" => parts.push(self.method().ok_or(*word)?),
                 "targets" => parts.push(targets(&self.target_table().ok_or(*word)?)),
                 key => rows.push(self.summary.row(key).ok_or(key)?),
             }
         }
         if !rows.is_empty() {
-            parts.insert(0, self.contenders_by_rows(&rows));
+            parts.insert(0, figures(&self.contenders_by_rows(&rows)));
         }
         Ok(parts.join("\n"))
     }
 
-    /// A table with one line for each contender that has one of these figures.
-    fn contenders_by_rows(&self, rows: &[&Row]) -> String {
-        let is_one_group = rows.iter().all(|row| row.group == rows[0].group);
-        let titles = rows.iter().map(|row| match is_one_group {
-            true => row.title(),
-            false => format!("{}: {}", row.group.to_lowercase(), row.title()),
-        });
-        let mut text = head([String::new()].into_iter().chain(titles));
-        let columns: Vec<Vec<Cell>> = rows.iter().map(|row| self.cells(row)).collect();
-        for (at, contender) in self.summary.transports.iter().enumerate() {
-            if rows.iter().any(|row| row.values[at].is_some()) {
-                let cells = columns.iter().map(|column| figure(&column[at]));
-                text += &line([contender.clone()].into_iter().chain(cells));
+    fn answer(&self) -> Option<String> {
+        (Scenario::named(&self.scenario).ok()?.answer)(&self.summary)
+    }
+
+    /// The tables of the scenario, each after its title. `None` if the scenario is not known.
+    fn tables(&self) -> Option<String> {
+        let mut text = String::new();
+        for table in Scenario::named(&self.scenario).ok()?.tables {
+            let rows = table.columns.iter().filter_map(|key| self.summary.row(key));
+            let rows: Vec<&Row> = rows.collect();
+            if !rows.is_empty() {
+                let title = self.title_of(table.title, &rows);
+                let _ = writeln!(text, "{title}:\n\n{}", figures(&self.contenders_by_rows(&rows)));
             }
         }
-        text
+        Some(text)
+    }
+
+    fn method(&self) -> Option<String> {
+        let Scenario { method, limits, .. } = Scenario::named(&self.scenario).ok()?;
+        Some(format!("{method}\n\nWhat the figures do not show: {limits}\n"))
     }
 
     /// A line about the run, and a list of its warnings.
@@ -75,6 +87,15 @@ impl Report {
         }
         text
     }
+}
+
+/// A table of figures. Its only group has no heading.
+fn figures(table: &Table) -> String {
+    let mut text = head([String::new()].into_iter().chain(table.columns.iter().cloned()));
+    for (label, cells) in table.groups.iter().flat_map(|group| &group.rows) {
+        text += &line([label.clone()].into_iter().chain(cells.iter().map(figure)));
+    }
+    text
 }
 
 /// The table of targets. The name of a figure is in its first line only.

@@ -3,19 +3,24 @@
 //! The table and the page are made from the [`Summary`] and the targets, so a report that is read from JSON has the
 //! same figures as one that was just measured.
 
+mod advice;
 mod cells;
-mod html;
 mod json;
 mod markdown;
 mod markup;
+mod page;
 mod plots;
 mod table;
 
+use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
+pub use self::page::page;
 use crate::contender::CONTENDERS;
 use crate::environment::Environment;
+use crate::plan::Plan;
 use crate::sample::Sample;
+use crate::scenario::Scenario;
 use crate::summary::Summary;
 use crate::targets::TargetRow;
 use crate::units::separated;
@@ -25,6 +30,10 @@ use crate::workload::{Payload, Workload};
 /// A finished comparison. Its JSON contains all raw figures and the environment of the run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
+    /// The version of this format, [`Report::SCHEMA`].
+    pub schema: u32,
+    /// The name of the scenario.
+    pub scenario: String,
     /// The machine, the versions and the command.
     pub environment: Environment,
     /// The clients and what was published to them.
@@ -39,6 +48,9 @@ pub struct Report {
     pub missing: Vec<Missing>,
     /// Reasons to doubt the figures.
     pub warnings: Vec<Warning>,
+    /// How many cells were measured again because other work on the machine had disturbed them. The best is kept.
+    #[serde(default)]
+    pub repeated: usize,
     /// The raw figures in the order of measuring, one sample for each contender, stage and round.
     pub samples: Vec<Sample>,
 }
@@ -64,18 +76,31 @@ pub struct Missing {
 }
 
 impl Report {
+    /// The version of the format of the JSON. It changes if a field gets another meaning or is removed.
+    pub const SCHEMA: u32 = 1;
+
     /// Returns `true` if every client received everything once and in order, no contender failed, and all planned
     /// measurements were finished. A program should exit with 1 if this is `false`.
     ///
     /// Missed targets do not count. Losses of the baseline do not count either, because it closes clients whose socket
     /// is full.
     pub fn is_clean(&self) -> bool {
-        let is_whole = !self.warnings.iter().any(Warning::is_interruption);
         let has_failed = self.missing.iter().any(|missing| missing.is_failure);
         let is_baseline = |title| CONTENDERS.iter().any(|it| it.is_baseline() && it.title == title);
         let mut others =
             self.samples.iter().filter(|sample| !is_baseline(sample.contender.as_str()));
-        is_whole && !has_failed && others.all(Sample::is_clean)
+        !self.is_interrupted() && !has_failed && others.all(Sample::is_clean)
+    }
+
+    /// Returns `true` if an interrupted run of this plan can continue with its samples: the scenario, the workload, the
+    /// commit and the machine are the same.
+    pub(crate) fn is_of(&self, plan: &Plan, environment: &Environment) -> bool {
+        let Environment { commit, cpu, kernel, .. } = environment;
+        let mine = &self.environment;
+        self.scenario == plan.scenario.name
+            && self.plan == plan.workload
+            && (&mine.commit, &mine.cpu, &mine.kernel) == (commit, cpu, kernel)
+            && !commit.ends_with("-dirty")
     }
 
     /// Returns the table for a terminal, with the warnings below it.
@@ -83,14 +108,33 @@ impl Report {
         table::table(self)
     }
 
+    /// Returns `true` if the run was interrupted.
+    pub fn is_interrupted(&self) -> bool {
+        self.warnings.iter().any(Warning::is_interruption)
+    }
+
+    /// Reads a report from its JSON.
+    ///
+    /// # Errors
+    /// Fails if the text is not a report, or one of another version of the format.
+    pub fn from_json(json: &str) -> anyhow::Result<Self> {
+        /// The field that every version has.
+        #[derive(Deserialize)]
+        struct Version {
+            schema: u32,
+        }
+        let Version { schema } = serde_json::from_str(json).context("not a report")?;
+        let expected = Self::SCHEMA;
+        ensure!(
+            schema == expected,
+            "the report has format {schema}, and this program reads format {expected}"
+        );
+        serde_json::from_str(json).context("not a report")
+    }
+
     /// Returns the report as JSON, with one line for each row and each sample.
     pub fn json(&self) -> String {
         json::json(self)
-    }
-
-    /// Returns the report as one HTML file without scripts and without references to other files.
-    pub fn html(&self) -> String {
-        html::page(self)
     }
 
     /// The warnings that mark figures, in the order of their numbers.
@@ -120,13 +164,23 @@ impl Report {
         let rate = separated(&rate.to_string());
         let tls = if self.plan.tls { " over TLS" } else { "" };
         let plural = if *rounds == 1 { "" } else { "s" };
-        let interrupted = self.warnings.iter().any(Warning::is_interruption);
-        let mark = if interrupted { " · interrupted" } else { "" };
+        let mark = if self.is_interrupted() { " · interrupted" } else { "" };
         format!(
             "{clients} clients{tls} · {rate} notifications/s · {payload} · {rounds} \
              round{plural}{mark}"
         )
     }
+}
+
+/// The heading of the message queues.
+const QUEUES: &str = "Message queues, read directly";
+
+/// The reports in the order of the scenarios.
+fn in_order(reports: &[Report]) -> Vec<&Report> {
+    let place = |report: &&Report| Scenario::all().position(|it| it.name == report.scenario);
+    let mut reports: Vec<&Report> = reports.iter().collect();
+    reports.sort_by_key(|report| place(report).unwrap_or(usize::MAX));
+    reports
 }
 
 fn is_queue(title: &str) -> bool {

@@ -46,15 +46,7 @@ pub(super) fn curves(curves: &[(usize, &Curve)]) -> String {
     let x = |nines: f64| left + nines / 4.0 * (right - left);
     let y = |millis: f64| bottom - (millis / low).ln() / (high / low).ln() * (bottom - top);
 
-    let steps = steps(low, high);
-    // Each step of 1, 2 and 5 has a line. If there are many steps, only powers of ten have a number.
-    let is_crowded = steps.len() > 8;
-    for step in steps {
-        drawing.line("grid-line", &[(left, y(step)), (right, y(step))]);
-        if !is_crowded || is_power_of_ten(step) {
-            drawing.text("quiet", "end", (left - 8.0, y(step)), separated(&step.to_string()));
-        }
-    }
+    drawing.steps(low, high, (left, right), y);
     for (q, label) in
         [(0.5, "p50"), (0.9, "p90"), (0.99, "p99"), (0.999, "p99.9"), (0.9999, "p99.99")]
     {
@@ -66,23 +58,58 @@ pub(super) fn curves(curves: &[(usize, &Curve)]) -> String {
     }
     for (series, curve) in curves {
         let points = visible(curve).into_iter().map(|(at, millis)| (x(at), y(millis)));
-        let class = format!("s{}-line", series % SERIES);
-        drawing.line(&class, &points.collect::<Vec<_>>());
+        drawing.line(&line_class(*series), &points.collect::<Vec<_>>());
     }
     drawing.finish()
 }
 
-/// A plot of horizontal bars from zero. Each bar has its value, and a thin line for its spread.
-pub(super) fn bars(groups: &[Bars<'_>]) -> String {
+/// A plot of lines over positions, each with its label. Both axes are logarithmic. A line has the number of its series.
+pub(super) fn lines(positions: &[(f64, String)], lines: &[(usize, Vec<(f64, f64)>)]) -> String {
+    let mut drawing = Drawing::new(CURVES_HEIGHT);
+    let values = || lines.iter().flat_map(|(_, points)| points).map(|point| point.1);
+    let (Some(first), Some(last)) = (positions.first(), positions.last()) else {
+        return drawing.finish();
+    };
+    if values().next().is_none() {
+        return drawing.finish();
+    }
+    let low = step_below(values().fold(f64::INFINITY, f64::min).max(1e-3));
+    let high = step_above(values().fold(0.0, f64::max).max(low));
+    let (left, right, top, bottom) = (50.0, WIDTH - 18.0, 14.0, CURVES_HEIGHT - 30.0);
+    let x = |at: f64| left + (at / first.0).ln() / (last.0 / first.0).ln() * (right - left);
+    let y = |value: f64| bottom - (value.max(low) / low).ln() / (high / low).ln() * (bottom - top);
+    drawing.steps(low, high, (left, right), y);
+    let mut free = f64::NEG_INFINITY;
+    for (at, label) in positions {
+        drawing.line("grid-line", &[(x(*at), top), (x(*at), bottom)]);
+        // A label that would cover the one before is left out.
+        if x(*at) >= free {
+            drawing.text("quiet", "middle", (x(*at), bottom + 16.0), label);
+            free = x(*at) + 44.0;
+        }
+    }
+    for (series, points) in lines {
+        let points: Vec<_> = points.iter().map(|(at, value)| (x(*at), y(*value))).collect();
+        drawing.line(&line_class(*series), &points);
+    }
+    drawing.finish()
+}
+
+/// A plot of horizontal bars from zero. Each bar has its value, and a thin line for its spread. If there are more
+/// contenders than colours, each bar has its contender's name.
+pub(super) fn bars(groups: &[Bars<'_>], names: &[String]) -> String {
     const BAR: f64 = 16.0;
     const STEP: f64 = 26.0;
     const AFTER: f64 = 8.0;
     let head = |group: &Bars<'_>| if group.label.is_empty() { 4.0 } else { 26.0 };
-    let height = groups.iter().map(|g| head(g) + g.cells.len() as f64 * STEP + AFTER).sum();
+    let bars = |group: &Bars<'_>| group.row.values.iter().flatten().count() as f64;
+    let height = groups.iter().map(|g| head(g) + bars(g) * STEP + AFTER).sum();
     let spreads = groups.iter().flat_map(|group| &group.row.values).flatten();
     let most = spreads.map(|spread| spread.max).fold(0.0, f64::max);
+    let is_named = names.len() > SERIES;
     // The longest bar leaves space for its value.
-    let x = |value: f64| if most > 0.0 { value.max(0.0) / most * (WIDTH - 112.0) } else { 0.0 };
+    let space = if is_named { WIDTH - 250.0 } else { WIDTH - 112.0 };
+    let x = |value: f64| if most > 0.0 { value.max(0.0) / most * space } else { 0.0 };
     let mut drawing = Drawing::new(height);
     let mut top = 0.0;
     for group in groups {
@@ -91,6 +118,9 @@ pub(super) fn bars(groups: &[Bars<'_>]) -> String {
         }
         top += head(group);
         for (series, (value, cell)) in group.row.values.iter().zip(&group.cells).enumerate() {
+            if value.is_none() {
+                continue;
+            }
             let middle = top + BAR / 2.0;
             let mut end = 0.0;
             if let Some(spread) = value {
@@ -101,9 +131,9 @@ pub(super) fn bars(groups: &[Bars<'_>]) -> String {
                     end = end.max(x(spread.max));
                 }
             }
-            let unit = if value.is_some() { group.row.unit.sign() } else { "" };
-            let label = format!("{} {unit}", cell.median);
-            let label = format!("{}{}", label.trim_end(), cell.mark);
+            let label = format!("{} {}", cell.median, group.row.unit.sign());
+            let name = if is_named { format!(" · {}", names[series]) } else { String::new() };
+            let label = format!("{}{}{name}", label.trim_end(), cell.mark);
             drawing.text("ink", "start", (end + 8.0, middle), label);
             top += STEP;
         }
@@ -118,6 +148,18 @@ impl Drawing {
         Self(format!(
             "<svg viewBox=\"0 0 {WIDTH} {height}\" xmlns=\"http://www.w3.org/2000/svg\">\n"
         ))
+    }
+
+    /// Draws a horizontal line at each step of 1, 2 and 5. If there are many steps, only powers of ten have a number.
+    fn steps(&mut self, low: f64, high: f64, (left, right): (f64, f64), y: impl Fn(f64) -> f64) {
+        let steps = steps(low, high);
+        let is_crowded = steps.len() > 8;
+        for step in steps {
+            self.line("grid-line", &[(left, y(step)), (right, y(step))]);
+            if !is_crowded || is_power_of_ten(step) {
+                self.text("quiet", "end", (left - 8.0, y(step)), separated(&step.to_string()));
+            }
+        }
     }
 
     fn line(&mut self, class: &str, points: &[(f64, f64)]) {
@@ -149,6 +191,12 @@ impl Drawing {
     fn finish(self) -> String {
         self.0 + "</svg>"
     }
+}
+
+/// The class of a line. The colours are used a second time with dashes.
+fn line_class(series: usize) -> String {
+    let dashes = if series < SERIES { "" } else { " dashes" };
+    format!("s{}-line{dashes}", series % SERIES)
 }
 
 /// The number of nines of a quantile: 1 for 0.9, 2 for 0.99.
@@ -190,7 +238,7 @@ mod tests {
         let report = sample();
         let row = report.summary.row("steady.cpu").unwrap();
         let steady = Bars { label: "steady", row, cells: report.cells(row) };
-        let svg = curves(&[(0, &curve)]) + &bars(&[steady]);
+        let svg = curves(&[(0, &curve)]) + &bars(&[steady], &report.summary.transports);
         assert!(svg.contains("class=\"s0-line\"") && svg.contains("class=\"s0\""), "{svg}");
         assert!(!svg.contains("\"#"), "{svg}");
     }
@@ -198,7 +246,29 @@ mod tests {
     #[test]
     fn a_plot_without_data_is_empty() {
         assert!(curves(&[]).starts_with("<svg"));
-        assert!(bars(&[]).starts_with("<svg"));
+        assert!(bars(&[], &[]).starts_with("<svg"));
+        assert!(lines(&[(1.0, "1".to_owned())], &[]).starts_with("<svg"));
+    }
+
+    #[test]
+    fn a_bar_has_a_name_if_there_are_more_contenders_than_colours() {
+        let report = sample();
+        let row = report.summary.row("steady.cpu").unwrap();
+        let bars = |names: &[String]| {
+            let steady = Bars { label: "steady", row, cells: report.cells(row) };
+            super::bars(&[steady], names)
+        };
+        let names = &report.summary.transports;
+        assert!(!bars(names).contains("· SSE"));
+        let many: Vec<String> = names.iter().chain(names).cloned().collect();
+        assert!(bars(&many).contains("µs · SSE<"), "{}", bars(&many));
+    }
+
+    #[test]
+    fn a_line_goes_through_its_points_and_is_dashed_if_its_colour_is_used_before() {
+        let positions = [1.0, 10.0, 100.0].map(|at: f64| (at, at.to_string()));
+        let svg = lines(&positions, &[(7, vec![(1.0, 1.0), (100.0, 10.0)])]);
+        assert!(svg.contains("class=\"s1-line dashes\" points=\"50.0,240.0 382.0,"), "{svg}");
     }
 
     #[test]

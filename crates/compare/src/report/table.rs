@@ -3,8 +3,7 @@
 use std::fmt::Write as _;
 
 use super::cells::{Cell, Table};
-use super::html::QUEUES;
-use super::{Missing, Remark, Report, is_queue, superscript};
+use super::{Missing, QUEUES, Remark, Report, is_queue, superscript};
 
 /// The space between two columns.
 const GAP: usize = 2;

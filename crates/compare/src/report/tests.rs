@@ -4,6 +4,8 @@ use super::*;
 use crate::contender::{Contender, chosen};
 use crate::latency::Latency;
 use crate::plan::Plan;
+use crate::protocol::Command;
+use crate::scenario::Scenario;
 use crate::{Outcome, Version};
 
 /// The contenders of [`sample`].
@@ -23,7 +25,8 @@ pub(crate) fn sample() -> Report {
             }
         }
     }
-    let plan = Plan { baseline: true, ..Plan::new("tidings".into()) };
+    let plan = Plan::of("tidings".into(), Scenario::named("fan-out").unwrap());
+    let plan = Plan { baseline: true, ..plan };
     let summary = Summary::of(&samples, &contenders(), &plan);
     let targets = TargetRow::all(&samples, &contenders(), &plan);
     let environment = Environment {
@@ -48,7 +51,20 @@ pub(crate) fn sample() -> Report {
     let problem = "there are no pigeons: buy some".to_owned();
     let missing = vec![Missing { transport: "pigeon".to_owned(), problem, is_failure: false }];
     let plan = plan.workload;
-    Report { environment, plan, summary, targets, remarks, missing, warnings, samples }
+    let (schema, scenario) = (Report::SCHEMA, "fan-out".to_owned());
+    Report {
+        schema,
+        scenario,
+        environment,
+        plan,
+        summary,
+        targets,
+        remarks,
+        missing,
+        warnings,
+        repeated: 0,
+        samples,
+    }
 }
 
 fn one(contender: &str, stage: &str, round: usize, factor: f64) -> Sample {
@@ -57,6 +73,11 @@ fn one(contender: &str, stage: &str, round: usize, factor: f64) -> Sample {
     Sample {
         contender: contender.to_owned(),
         stage: stage.to_owned(),
+        command: Some(match stage {
+            "connect" => Command::Connect { at_once: 64, resumes: false },
+            "saturation" => Command::Saturate { seconds: 2.5 },
+            _ => Command::Publish { rate: 40.0, burst: 1, seconds: 2.5 },
+        }),
         round,
         clients: 1_000,
         load: Outcome {

@@ -2,19 +2,20 @@
 
 use super::{Doubt, Place, Warning, rounds};
 use crate::latency::Latency;
+use crate::protocol::Command;
 use crate::sample::Sample;
 use crate::summary::Summary;
 
 /// If the load is busy for more than this part of its core's time, it may be the bottleneck.
 const BUSY: f64 = 0.85;
 /// If more than this part of the time is stolen, other machines influence the figures.
-const STOLEN: f64 = 0.02;
+pub(crate) const STOLEN: f64 = 0.02;
 /// If the distance between the quartiles is more than this part of the median, the rounds disagree.
 const WIDE: f64 = 0.15;
 /// If publishers are later than this and than a tenth of the latency, they distort the latency.
 const LATE_US: f64 = 200.0;
 /// Other processes may use this part of the time of all cores. The kernel's ticks are not more precise.
-const CROWDED: f64 = 0.10;
+pub(crate) const CROWDED: f64 = 0.10;
 
 /// A sample or a figure with a reason to doubt it.
 pub(super) struct Finding {
@@ -52,8 +53,9 @@ impl Finding {
 
 pub(super) fn of_sample(sample: &Sample, has_rounds: bool) -> Vec<Finding> {
     let Sample { contender, stage, load, stolen, throttled, .. } = sample;
-    let has_latency = matches!(stage.as_str(), "steady" | "burst");
-    let is_saturation = stage == "saturation";
+    let has_latency = matches!(sample.command, Some(Command::Publish { .. }));
+    let is_saturation = matches!(sample.command, Some(Command::Saturate { .. }));
+    let connects = matches!(sample.command, Some(Command::Connect { at_once: 2.., .. }));
     let load_busy = sample.load_busy.unwrap_or(0.0);
     let others = sample.others.unwrap_or(0.0);
     let round = has_rounds.then_some(sample.round);
@@ -67,7 +69,7 @@ pub(super) fn of_sample(sample: &Sample, has_rounds: bool) -> Vec<Finding> {
         let text = format!("the load was {} busy, {text}", percent(load_busy));
         find(Doubt::LoadBusy, load_busy, text);
     }
-    if (is_saturation || matches!(stage.as_str(), "connect" | "reconnect")) && load_busy > BUSY {
+    if (is_saturation || connects) && load_busy > BUSY {
         let text = "so the server can deliver more per second. The CPU time per delivery is valid";
         let text = format!("the load was {} busy, {text}", percent(load_busy));
         find(Doubt::SaturationLoadBusy, load_busy, text);

@@ -1,12 +1,15 @@
 //! Figures against their targets.
 
+mod list;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use self::list::{Against, TARGETS, Target};
 use crate::contender::Contender;
 use crate::plan::Plan;
-use crate::rows::{Against, FIGURES, Figure, TARGETS, Target};
+use crate::rows::Figure;
 use crate::sample::Sample;
 use crate::stats::Spread;
 use crate::summary::{figures, spread};
@@ -55,11 +58,18 @@ impl TargetRow {
                 && target.payload.is_none_or(|payload| payload == plan.workload.payload)
                 && !plan.is_capped(target.row)
         };
+        let rows = plan.scenario.figures();
         let targets = TARGETS.iter().filter(applies);
-        targets.filter_map(|target| Self::of(target, samples, contenders)).collect()
+        targets.filter_map(|target| Self::of(target, samples, contenders, &rows)).collect()
     }
 
-    fn of(target: &Target, samples: &[Sample], contenders: &[&Contender]) -> Option<Self> {
+    fn of(
+        target: &Target,
+        samples: &[Sample],
+        contenders: &[&Contender],
+        rows: &[Figure],
+    ) -> Option<Self> {
+        let named = |key| rows.iter().find(|row| row.key == key);
         let titled = |name| contenders.iter().find(|one| one.name == name).map(|one| one.title);
         let row = named(target.row)?;
         let title = titled(target.contender)?;
@@ -82,7 +92,7 @@ impl TargetRow {
             None => spread(&values)?,
         };
         Some(Self {
-            key: row.key.to_owned(),
+            key: row.key.clone(),
             figure: format!("{}, {}", row.group, row.label),
             transport: title.to_owned(),
             unit: row.unit,
@@ -102,10 +112,6 @@ impl TargetRow {
     }
 }
 
-fn named(key: &str) -> Option<&'static Figure> {
-    FIGURES.iter().find(|row| row.key == key)
-}
-
 /// Divides round by round, because a disturbance in a round affects both sides of its ratio. Rounds that only one side
 /// has are ignored.
 fn ratios(values: &BTreeMap<usize, f64>, others: &BTreeMap<usize, f64>) -> Option<Spread> {
@@ -123,6 +129,8 @@ mod tests {
     use super::*;
     use crate::Outcome;
     use crate::contender::chosen;
+    use crate::scenario::Scenario;
+    use crate::workload::Workload;
 
     #[test]
     fn a_ratio_is_that_of_the_same_round() {
@@ -151,7 +159,11 @@ mod tests {
                 ..Sample::default()
             })
             .collect();
-        TargetRow::all(&samples, &contenders, &Plan::new("tidings".into()))
+        let scenario = if stage == "of-1000" { "compression" } else { "baseline" };
+        let scenario = Scenario::named(scenario).unwrap();
+        let workload = Workload::default();
+        let plan = Plan { workload, ..Plan::of("tidings".into(), scenario) };
+        TargetRow::all(&samples, &contenders, &plan)
     }
 
     #[test]
