@@ -274,3 +274,36 @@ fn a_contender_without_tls_is_rejected() {
     assert_eq!(output.status.code(), Some(2), "{error}");
     assert!(error.contains("nats cannot be measured over TLS"), "{error}");
 }
+
+#[test]
+fn several_scenarios_are_written_to_a_folder_with_a_page() {
+    let directory = tempfile::tempdir().unwrap();
+    let folder = directory.path().join("figures");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
+    command.args(["compare", "--scenario", "tls,topics", "--transports", "sse"]).arg("--output");
+    command.arg(&folder).args(["--clients", "5", "--rounds", "1", "--seconds", "0.1"]);
+    let output = output(&mut command);
+    let printed = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    assert_eq!(output.status.code(), Some(0), "{printed:?}");
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+    for (name, stages) in [("tls", 6), ("topics", 1)] {
+        let report: serde_json::Value =
+            serde_json::from_str(&read(&format!("{name}.json"))).unwrap();
+        assert_eq!((&report["schema"], &report["scenario"]), (&1.into(), &name.into()));
+        assert_eq!(report["samples"].as_array().unwrap().len(), stages, "{name}");
+    }
+    let tls: serde_json::Value = serde_json::from_str(&read("tls.json")).unwrap();
+    let over_tls = tls["samples"].as_array().unwrap().iter().filter(|it| it["tls"] == true);
+    assert_eq!(over_tls.count(), 3);
+    let page = read("report.html");
+    assert!(page.contains("id=\"tls\"") && page.contains("href=\"topics.json\""), "{page}");
+}
+
+#[test]
+fn a_table_of_several_scenarios_cannot_be_written_to_one_file() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
+    let output = output(command.args(["compare", "--scenario", "tls,topics", "--json", "-"]));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("write several with --output"), "{error}");
+}

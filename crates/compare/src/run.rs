@@ -61,10 +61,13 @@ pub async fn run(
 
     let earlier = earlier.filter(|it| it.is_of(plan, &environment));
     let (mut samples, mut repeated) = match earlier {
-        Some(earlier) => (earlier.samples, earlier.repeated),
+        Some(earlier) => {
+            environment.date = earlier.environment.date;
+            environment.seconds = earlier.environment.seconds;
+            (earlier.samples, earlier.repeated)
+        }
         None => (Vec::new(), 0),
     };
-    let kept = samples.len();
     let mut missing: Vec<Missing> = Vec::new();
     // The cells that have failed and are not measured again.
     let mut failed: Vec<(&str, &str)> = Vec::new();
@@ -108,11 +111,7 @@ pub async fn run(
             }
         }
     }
-    environment.seconds = began.elapsed().as_secs_f64();
-    if kept > 0 {
-        // The order of measuring is only known within a run.
-        samples.sort_by_key(|sample| sample.round);
-    }
+    environment.seconds += began.elapsed().as_secs_f64();
     if samples.is_empty() {
         match missing.first() {
             Some(Missing { problem, .. }) if interrupted.is_none() => {

@@ -123,6 +123,23 @@ fn a_report_is_the_same_after_a_round_trip_through_json() {
 }
 
 #[test]
+fn a_run_continues_only_if_the_plan_the_commit_and_the_machine_are_the_same() {
+    let report = sample();
+    let plan = |scenario| Plan::of("tidings".into(), Scenario::named(scenario).unwrap());
+    let environment = &report.environment;
+    assert!(report.is_of(&plan("fan-out"), environment));
+    assert!(!report.is_of(&plan("baseline"), environment));
+    let mut other = plan("fan-out");
+    other.workload.clients += 1;
+    assert!(!report.is_of(&other, environment));
+    let moved = Environment { cpu: "another".into(), ..environment.clone() };
+    assert!(!report.is_of(&plan("fan-out"), &moved));
+    let mut changed = report.clone();
+    changed.environment.commit += "-dirty";
+    assert!(!changed.is_of(&plan("fan-out"), &changed.environment), "two changes look the same");
+}
+
+#[test]
 fn a_report_with_a_loss_or_a_failure_is_not_clean() {
     let mut report = sample();
     assert!(report.is_clean());
