@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+/// A limit in bytes that is above the memory of every machine.
+const LIMIT: &str = "4611686018427387904";
+
 /// A control group of its own. Dropping it removes the group, whose processes must have ended.
 #[derive(Debug)]
 pub(crate) struct Cgroup {
@@ -22,6 +25,8 @@ impl Cgroup {
         let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
         let directory = parent(&groups)?.join(name);
         fs::create_dir(&directory).ok()?;
+        // In version 1, sockets are counted only if there is a limit on their buffers. This one is never reached.
+        let _ = fs::write(directory.join("memory.kmem.tcp.limit_in_bytes"), LIMIT);
         let group = Self { directory };
         group.kernel_memory().is_some().then_some(group)
     }
@@ -38,8 +43,9 @@ impl Cgroup {
     /// Linux 6.12, the sockets that a server has accepted are not included.
     pub(crate) fn kernel_memory(&self) -> Option<u64> {
         let read = |name: &str| fs::read_to_string(self.directory.join(name)).ok();
-        if let Some(usage) = read("memory.kmem.usage_in_bytes") {
-            return usage.trim().parse().ok();
+        let number = |name: &str| read(name)?.trim().parse::<u64>().ok();
+        if let Some(usage) = number("memory.kmem.usage_in_bytes") {
+            return Some(usage + number("memory.kmem.tcp.usage_in_bytes").unwrap_or(0));
         }
         of_version_2(&read("memory.stat")?)
     }

@@ -92,7 +92,7 @@ async fn measure_cell(
         http2: contender.http2,
         clients,
         publishers: plan.workload.publishers,
-        payload: plan.payload(sequence),
+        payload: plan.workload_of(sequence).payload,
         compression: contender.compression,
         patience: PATIENCE,
         own_topics: sequence.own_topics,
@@ -116,21 +116,26 @@ impl Cell<'_> {
     async fn stages(&mut self) -> anyhow::Result<Vec<Sample>> {
         // Losses and duplicates between the stages count for the next sample.
         let mut aside = run(&mut self.load, Command::Rehearse).await?;
-        if self.sequence.has_log {
-            // No client is connected yet, so nothing is lost.
-            run(&mut self.load, Command::Fill { count: self.plan.log(self.sequence) }).await?;
-        }
         let mut samples: Vec<Sample> = Vec::new();
         let (mut is_connected, mut is_warm) = (false, false);
         let plan = self.plan;
+        let workload = plan.workload_of(self.sequence);
         for stage in self.sequence.stages.iter().filter(|stage| plan.has_stage(stage.name)) {
-            let command = (stage.command)(&plan.workload);
+            let command = (stage.command)(&workload);
+            let before = stage.before.map(|before| before(&workload));
             let connects = matches!(command, Command::Connect { .. } | Command::Resume);
             // A session is resumed by a client that was connected before.
             let resumes = matches!(command, Command::Connect { resumes: true, .. });
-            if !is_connected && (resumes || !connects) {
+            let needs_clients = match before {
+                Some(before) => !matches!(before, Command::Fill { .. }),
+                None => resumes || !connects,
+            };
+            if !is_connected && needs_clients {
                 aside.add_faults(&run(&mut self.load, CONNECT).await?);
                 is_connected = true;
+            }
+            if let Some(before) = before {
+                aside.add_faults(&run(&mut self.load, before).await?);
             }
             if is_connected && connects {
                 aside.add_faults(&run(&mut self.load, Command::Disconnect).await?);

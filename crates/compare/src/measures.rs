@@ -50,9 +50,15 @@ measures! {
     P99 "p99" "latency p99" Millis false |s| millis(&s.load.latency, |l| l.p99);
     MAX "max" "latency max" Millis false |s| millis(&s.load.latency, |l| l.max);
     ANSWER "answer" "publish answered p50" Millis false |s| millis(&s.load.answered, |l| l.p50);
+    CAUGHT_UP "caught-up" "all have caught up after" Millis true |s| Some(s.load.seconds * 1e3);
+    MEMORY_GROWTH "growth" "bytes by which the server has grown" Bytes false
+        |s| Some(s.pss_after? as f64 - s.pss_before? as f64);
+    KERNEL_GROWTH "kernel-growth" "bytes by which the kernel's memory has grown" Bytes false
+        |s| Some(s.kernel_after? as f64 - s.kernel_before? as f64);
     TCP "tcp" "TCP p50" Millis false |s| millis(&s.load.tcp_time, |l| l.p50);
     TLS "tls" "TLS handshake p50" Millis false |s| millis(&s.load.tls_time, |l| l.p50);
     REQUEST "request" "request answered p50" Millis false |s| millis(&s.load.request_time, |l| l.p50);
+    REQUEST_P99 "request-p99" "request answered p99" Millis false |s| millis(&s.load.request_time, |l| l.p99);
     LOAD_BUSY "load" "load busy" Percent false |s| Some(s.load_busy? * 100.0);
     LOST "lost" "lost" Number false |s| Some(s.load.lost as f64);
     DUPLICATED "duplicated" "duplicated" Number false |s| Some(s.load.duplicated as f64);

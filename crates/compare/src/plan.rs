@@ -9,13 +9,7 @@ use crate::protocol::MAX_SOCKETS;
 use crate::rows::Figure;
 use crate::scenario::Scenario;
 use crate::sequence::{BURST, Clients, Sequence};
-use crate::workload::{Payload, PlanError, Workload, wrong};
-
-/// The most notifications in the log from which clients resume, and the most bytes, including what a server keeps of
-/// each besides its payload. By default our server keeps more of both.
-const LOG: usize = 10_000;
-const LOG_BYTES: usize = 32 << 20;
-const ENTRY_BYTES: usize = 700;
+use crate::workload::{PlanError, Workload, wrong};
 
 /// The plan of a comparison. Start from [`Plan::of`] and change fields.
 #[derive(Clone, Debug)]
@@ -227,8 +221,10 @@ impl Plan {
         self.workload.tls || self.scenario.sequences.iter().any(|one| one.tls)
     }
 
-    pub(crate) fn payload(&self, sequence: &Sequence) -> Payload {
-        sequence.payload.unwrap_or(self.workload.payload)
+    /// The workload of a sequence.
+    pub(crate) fn workload_of(&self, sequence: &Sequence) -> Workload {
+        let payload = sequence.payload.unwrap_or(self.workload.payload);
+        Workload { payload, ..self.workload.clone() }
     }
 
     /// `true` if the sequence of this figure has fewer clients than intended, because of the limit of one load.
@@ -240,16 +236,12 @@ impl Plan {
             Clients::Exactly(_) => false,
         })
     }
-
-    /// The number of notifications in the log from which clients resume.
-    pub(crate) fn log(&self, sequence: &Sequence) -> u64 {
-        LOG.min(LOG_BYTES / (self.payload(sequence).about() + ENTRY_BYTES)) as u64
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workload::Payload;
 
     fn of(scenario: &str) -> Plan {
         Plan::of("tidings".into(), Scenario::named(scenario).unwrap())

@@ -81,6 +81,11 @@ pub enum Command {
         /// The length of the schedule.
         seconds: f64,
     },
+    /// The last `clients` clients stop reading for good. Nothing is meant for them from now on.
+    Stall {
+        /// Clients.
+        clients: usize,
+    },
     /// Publishes as fast as all clients receive: each publisher sends its next notification when every client has
     /// received its last one.
     Saturate {
@@ -92,7 +97,13 @@ pub enum Command {
         /// Notifications.
         count: u64,
     },
-    /// Connects all clients at the same time. Each requests everything that was published.
+    /// Disconnects all clients and publishes `count` notifications, which they miss.
+    Leave {
+        /// Notifications.
+        count: u64,
+    },
+    /// Connects all clients at the same time. Each requests everything that was published since [`Fill`](Self::Fill) or
+    /// [`Leave`](Self::Leave).
     Resume,
     /// Publishes nothing. Fails if a client loses its connection.
     Watch {
@@ -111,7 +122,9 @@ impl Command {
             Self::Rehearse
             | Self::Connect { .. }
             | Self::Disconnect
+            | Self::Stall { .. }
             | Self::Fill { .. }
+            | Self::Leave { .. }
             | Self::Resume => 0.0,
         }
     }

@@ -15,8 +15,6 @@ pub(crate) struct Sequence {
     pub(crate) clients: Clients,
     /// `true` if each client has its own topic.
     pub(crate) own_topics: bool,
-    /// `true` if a log is published before clients connect.
-    pub(crate) has_log: bool,
     /// `true` if it is measured over TLS, even if the plan is not.
     pub(crate) tls: bool,
     /// The payload instead of the plan's.
@@ -54,6 +52,8 @@ pub(crate) struct Stage {
     pub(crate) name: &'static str,
     /// Its heading in reports.
     pub(crate) heading: &'static str,
+    /// A command before it that has no sample.
+    pub(crate) before: Option<fn(&Workload) -> Command>,
     /// The command for the load.
     pub(crate) command: fn(&Workload) -> Command,
     /// Its figures, in the order of the table.
@@ -78,6 +78,7 @@ pub(crate) const CONNECT: Command = Command::Connect { at_once: 64, resumes: fal
 pub(crate) const CONNECT_STAGE: Stage = Stage {
     name: "connect",
     heading: "Connect",
+    before: None,
     command: |_| CONNECT,
     measures: &[CONNECTIONS, CPU_PER_CLIENT, BYTES_PER_CLIENT, MEMORY],
 };
@@ -85,6 +86,7 @@ pub(crate) const CONNECT_STAGE: Stage = Stage {
 pub(crate) const STEADY: Stage = Stage {
     name: "steady",
     heading: "Steady",
+    before: None,
     command: publish_steadily,
     measures: &[
         DELIVERIES,
@@ -104,6 +106,7 @@ pub(crate) const STEADY: Stage = Stage {
 pub(crate) const BURSTS: Stage = Stage {
     name: "burst",
     heading: "Burst",
+    before: None,
     command: |it| publish(it.rate, BURST, it.burst_seconds),
     measures: &[CPU_PER_DELIVERY, P50, P99, ANSWER, RECEIVED, REQUESTS, BROKER_CPU],
 };
@@ -111,6 +114,7 @@ pub(crate) const BURSTS: Stage = Stage {
 pub(crate) const SATURATION: Stage = Stage {
     name: "saturation",
     heading: "Saturation",
+    before: None,
     command: saturate,
     measures: &[DELIVERIES, CPU_PER_DELIVERY, LOAD_BUSY, RECEIVED, REQUESTS, BROKER_CPU],
 };
@@ -119,7 +123,6 @@ pub(crate) const SATURATION: Stage = Stage {
 pub(crate) const FAN_OUT: Sequence = Sequence {
     clients: Clients::Times(1),
     own_topics: false,
-    has_log: false,
     tls: false,
     payload: None,
     serve_args: &[],
@@ -135,12 +138,14 @@ pub(crate) const IDLE: Sequence = Sequence {
         Stage {
             name: "quiet",
             heading: "Quiet clients",
+            before: None,
             command: |_| CONNECT,
             measures: &[MEMORY, KERNEL_MEMORY],
         },
         Stage {
             name: "heartbeat",
             heading: "Quiet clients",
+            before: None,
             command: |_| WATCH,
             measures: &[CPU_PER_HEARTBEAT],
         },

@@ -34,7 +34,7 @@ pub struct Workload {
 }
 
 /// The content of each payload. It follows from the number of the notification, so that all contenders are sent the
-/// same. Every payload has a stamp of 25 bytes, by which the load recognises it.
+/// same. Every payload has a stamp of 16 bytes, by which the load recognises it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -122,8 +122,8 @@ impl Workload {
         tls: false,
         publishers: 64,
     };
-    /// The smallest payload in bytes. It has room for a stamp.
-    pub const MIN_PAYLOAD: usize = 48;
+    /// The smallest payload in bytes, which is a stamp and nothing else.
+    pub const MIN_PAYLOAD: usize = 16;
     /// The largest payload in bytes, which servers accept by default.
     pub const MAX_PAYLOAD: usize = 1024 * 1024;
     /// The most rounds.

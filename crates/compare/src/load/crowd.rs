@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use rustix::fd::OwnedFd;
 
 use super::gone::Gone;
@@ -33,6 +33,8 @@ pub(crate) struct Crowd {
     pub(crate) quic: Option<Quic>,
     /// How many clients receive.
     pub(crate) ready: usize,
+    /// How many have stopped reading. They are the last ones.
+    stalled: usize,
     /// The reason for the end of the first connection that ended.
     pub(crate) reason: Option<Gone>,
     /// Everything that sockets of clients received and sent in the current stage.
@@ -70,6 +72,8 @@ enum Stage {
     Subscribing,
     /// It receives.
     Ready,
+    /// It has stopped reading.
+    Stalled,
     /// Its connection has ended.
     Gone,
 }
@@ -97,6 +101,7 @@ impl Crowd {
             planned: setup.clients,
             epoll,
             ready: 0,
+            stalled: 0,
             reason: None,
             traffic: Traffic::default(),
             handshakes: Handshakes::default(),
@@ -135,7 +140,7 @@ impl Crowd {
     /// The number of clients that a publish is meant for, and how many of them are connected.
     pub(crate) fn audience(&self, sequence: u64) -> (u64, u64) {
         if !self.own_topics {
-            return (self.clients.len() as u64, self.ready as u64);
+            return ((self.clients.len() - self.stalled) as u64, self.ready as u64);
         }
         let index = sequence as usize % self.planned;
         let is_ready = |client: &Client| client.stage == Stage::Ready;
@@ -173,7 +178,7 @@ impl Crowd {
     }
 
     fn order(&self, index: usize, score: &Score) -> Order {
-        let first = if self.requests.from_start { score.log() } else { score.next() };
+        let first = if self.requests.after.is_some() { score.log() } else { score.next() };
         if !self.own_topics {
             return Order::new(first, 1);
         }
@@ -181,10 +186,29 @@ impl Crowd {
         Order::new(first + (index + step - first % step) % step, step)
     }
 
+    /// Makes the last `count` clients stop reading.
+    ///
+    /// # Errors
+    /// Fails if one of them is not connected, or if clients use WebTransport, whose library reads by itself.
+    pub(crate) fn stall(&mut self, count: usize) -> anyhow::Result<()> {
+        let first = self.clients.len().saturating_sub(count);
+        for client in &mut self.clients[first..] {
+            let (Stage::Ready, Link::Socket { connection, .. }) = (client.stage, &client.link)
+            else {
+                bail!("a client cannot stop reading, because it is not connected by TCP");
+            };
+            connection.ignore(&self.epoll).context("cannot stop waiting for a client")?;
+            client.stage = Stage::Stalled;
+            self.stalled += 1;
+            self.ready -= 1;
+        }
+        Ok(())
+    }
+
     /// Disconnects all clients.
     pub(crate) fn clear(&mut self) {
         self.clients.clear();
-        self.ready = 0;
+        (self.ready, self.stalled) = (0, 0);
         if let Some(quic) = &mut self.quic {
             quic.clear();
         }
@@ -193,7 +217,7 @@ impl Crowd {
     /// Continues with a client whose socket is readable or writable.
     pub(crate) fn attend(&mut self, index: usize, intake: &mut Intake, score: &mut Score) {
         let done = match self.clients[index].stage {
-            Stage::Gone => Ok(()),
+            Stage::Gone | Stage::Stalled => Ok(()),
             Stage::Connecting => self.subscribe(index, intake, score),
             _ => self.receive(index, intake, score),
         };
@@ -283,7 +307,7 @@ impl Crowd {
         let is_ready = client.stage == Stage::Ready;
         self.ready -= usize::from(is_ready);
         // The log is meant for a client from its subscription on.
-        if is_ready || (self.requests.from_start && client.stage == Stage::Subscribing) {
+        if is_ready || (self.requests.after.is_some() && client.stage == Stage::Subscribing) {
             let end = score.next();
             client.order.missing(end).for_each(|sequence| score.settle(sequence));
         }

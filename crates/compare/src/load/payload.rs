@@ -41,7 +41,7 @@ pub(crate) fn write(payload: Payload, out: &mut Vec<u8>, run: Run, sequence: u64
             let symbol = random.below(8);
             let (price, spread) = (9_000 + symbol * 1_711 + random.below(90), 1 + random.below(9));
             let time = BEGAN + sequence * 50 + random.below(50);
-            out.extend_from_slice(br#"{"id":""#);
+            out.extend_from_slice(br#"{"id":"eu-west-"#);
             run.write(out, sequence);
             let symbol = SYMBOLS[symbol as usize];
             let (bid, ask) = (cents(price), cents(price + spread));
@@ -53,7 +53,7 @@ pub(crate) fn write(payload: Payload, out: &mut Vec<u8>, run: Run, sequence: u64
         Payload::Orders => {
             let [number, customer, status, article, quantity, price, note, time] =
                 [90_000, 5_000, 4, 60, 5, 9_900, 4, 400].map(|most| random.below(most));
-            out.extend_from_slice(br#"{"type":"order.updated","id":""#);
+            out.extend_from_slice(br#"{"type":"order.updated","id":"eu-west-"#);
             run.write(out, sequence);
             let (order, customer) = (410_000 + number, 10_000 + customer);
             let status = STATUSES[status as usize];

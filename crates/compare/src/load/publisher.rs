@@ -73,6 +73,13 @@ impl Publishers {
         self.due.is_empty() && self.idle.len() == self.all.len()
     }
 
+    /// The id of the notification that was published last, if the server has returned it.
+    pub(crate) fn last_id(&self) -> Option<String> {
+        // Publishers take turns, and the last one that was answered is the last in the queue.
+        let publisher = &self.all[usize::from(*self.idle.back()?)];
+        Some(String::from_utf8_lossy(publisher.connection.last_id()?).into_owned())
+    }
+
     pub(crate) fn idle(&self) -> usize {
         self.idle.len()
     }

@@ -40,8 +40,8 @@ pub(crate) struct Requests {
     topic: String,
     /// The number of topics, one per client. With 1, all clients share one topic.
     topics: u64,
-    /// Clients request everything that the server retains.
-    pub(crate) from_start: bool,
+    /// The position after which clients subscribe. `None` means with the next notification.
+    pub(crate) after: Option<String>,
 }
 
 /// The query of a poll, with the cursor in place of the line end. It has the longest hold that servers allow, so that
@@ -77,7 +77,7 @@ impl Requests {
             compression: setup.compression,
             topic: format!("compare.{run}"),
             topics: if setup.own_topics { setup.clients as u64 } else { 1 },
-            from_start: false,
+            after: None,
         })
     }
 
@@ -128,7 +128,7 @@ impl Requests {
 
     fn subscribe_by_http1(&self, index: usize, topic: &str) -> (Vec<u8>, Box<dyn Reader>) {
         let server = self.of_client(index);
-        let get = |headers: &str| self.request("GET", server, topic, self.query(), headers).into();
+        let get = |headers: &str| self.request("GET", server, topic, &self.query(), headers).into();
         let gzip = if self.compression { "Accept-Encoding: gzip\r\n" } else { "" };
         match self.transport {
             Transport::WebSocket => {
@@ -200,8 +200,8 @@ impl Requests {
     }
 
     /// The query of the first request of a client.
-    fn query(&self) -> &'static str {
-        if self.from_start { "?after=earliest" } else { "" }
+    fn query(&self) -> String {
+        self.after.as_ref().map_or(String::new(), |after| format!("?after={after}"))
     }
 
     /// The first bytes that a publisher sends, and the reader of its responses. Unless they are empty, there is
@@ -213,7 +213,7 @@ impl Requests {
                 (nats::begin(inbox.as_deref(), publisher == 0), Box::new(Nats::default()))
             }
             Transport::Redis => (String::new(), Box::new(Redis::new(&self.topic))),
-            _ => (String::new(), Box::new(Responses::default())),
+            _ => (String::new(), Box::new(Responses::to_publishes())),
         }
     }
 

@@ -160,6 +160,16 @@ impl Connection {
         Ok(Self { socket, reader, carry: Vec::new(), out: Vec::new(), tls, sent: 0 })
     }
 
+    /// Never reports the connection as ready again, so that nothing is read from it.
+    pub(crate) fn ignore(&self, epoll: &OwnedFd) -> io::Result<()> {
+        Ok(epoll::delete(epoll, &self.socket)?)
+    }
+
+    /// The id in the last response, if its reader keeps it.
+    pub(crate) fn last_id(&self) -> Option<&[u8]> {
+        self.reader.last_id()
+    }
+
     /// `true` until the TLS handshake is complete, and `false` without TLS.
     pub(crate) fn is_handshaking(&self) -> bool {
         self.tls.as_ref().is_some_and(|tls| tls.session.connection.is_handshaking())

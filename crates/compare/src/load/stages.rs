@@ -32,7 +32,9 @@ impl Load {
                 schedule = self.publish(rate, burst, seconds)?;
             }
             Command::Saturate { seconds } => self.saturate(seconds)?,
+            Command::Stall { clients } => self.crowd.stall(clients)?,
             Command::Fill { count } => self.fill(count)?,
+            Command::Leave { count } => self.leave(count)?,
             Command::Resume => self.resume()?,
             Command::Watch { seconds } => {
                 schedule = (seconds * 1e9) as u64;
@@ -113,8 +115,25 @@ impl Load {
         self.settle()
     }
 
+    /// Disconnects all clients after they have received one more notification, which is their position.
+    ///
+    /// # Errors
+    /// Fails if the server does not answer the publish of that notification with its id.
+    fn leave(&mut self, count: u64) -> anyhow::Result<()> {
+        self.publish_one(self.now())?;
+        self.settle()?;
+        ensure!(
+            self.score.lost() == 0,
+            "a client has not received the notification before it leaves"
+        );
+        self.crowd.clear();
+        self.crowd.requests.after = self.publishers.last_id();
+        ensure!(self.crowd.requests.after.is_some(), "the server returns no id for a publish");
+        self.fill(count)
+    }
+
     fn resume(&mut self) -> anyhow::Result<()> {
-        self.crowd.requests.from_start = true;
+        self.crowd.requests.after.get_or_insert("earliest".to_owned());
         self.score.begin_resume(self.clients);
         // All handshakes at the same time.
         self.gather(self.clients, self.clients)?;

@@ -1,7 +1,7 @@
 //! The stamp in each payload, which identifies the publish to the client that receives it.
 //!
 //! ```text
-//! @ 000000000000002a 5f0c93d1
+//! @ 0000002a        5f0c93d
 //!   sequence number  run
 //! ```
 
@@ -12,11 +12,11 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 pub(crate) const MARK: u8 = b'@';
 
 /// Bytes of a stamp.
-pub(crate) const LENGTH: usize = 1 + 16 + 8;
+pub(crate) const LENGTH: usize = 1 + 8 + 7;
 
 /// Distinguishes the notifications of this load from those of another load that are still in the server's log.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Run([u8; 8]);
+pub(crate) struct Run([u8; 7]);
 
 impl fmt::Display for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -25,37 +25,37 @@ impl fmt::Display for Run {
 }
 
 impl Run {
-    /// One of 2^32 numbers, from the seed of the standard library's hash maps.
+    /// One of 2^28 numbers, from the seed of the standard library's hash maps.
     pub(crate) fn random() -> Self {
         Self::new(RandomState::new().build_hasher().finish() as u32)
     }
 
     pub(crate) fn new(number: u32) -> Self {
-        let mut digits = [0; 8];
-        digits.copy_from_slice(format!("{number:08x}").as_bytes());
+        let mut digits = [0; 7];
+        digits.copy_from_slice(format!("{:07x}", number >> 4).as_bytes());
         Self(digits)
     }
 
     /// A byte that differs between loads.
     pub(crate) fn seed(self) -> u8 {
-        number(self.0) as u8
+        let [.., high, low] = self.0;
+        number([b'0', b'0', b'0', b'0', b'0', b'0', high, low]) as u8
     }
 
-    /// Appends a stamp.
+    /// Appends a stamp. Only the lower 32 bits of the sequence number are written, which are more than a load can count.
     pub(crate) fn write(self, out: &mut Vec<u8>, sequence: u64) {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         out.push(MARK);
-        out.extend((0..16).rev().map(|place| DIGITS[(sequence >> (4 * place)) as usize & 15]));
+        out.extend((0..8).rev().map(|place| DIGITS[(sequence >> (4 * place)) as usize & 15]));
         out.extend_from_slice(&self.0);
     }
 
     /// The sequence number of a stamp, or `None` if it is not a stamp of this load.
     pub(crate) fn read(self, stamp: &[u8]) -> Option<u64> {
         let (&mark, rest) = stamp.split_first()?;
-        let (high, rest) = rest.split_first_chunk::<8>()?;
-        let (low, rest) = rest.split_first_chunk::<8>()?;
+        let (sequence, rest) = rest.split_first_chunk::<8>()?;
         let ours = mark == MARK && rest.first_chunk() == Some(&self.0);
-        ours.then(|| number(*high) << 32 | number(*low))
+        ours.then(|| number(*sequence))
     }
 }
 
@@ -77,13 +77,13 @@ mod tests {
     #[test]
     fn a_stamp_contains_its_sequence_number() {
         let run = Run::new(0x5f0c_93d1);
-        for sequence in [0, 42, 0x0123_4567_89ab_cdef, u64::MAX] {
+        for sequence in [0, 42, 0x89ab_cdef, u64::from(u32::MAX)] {
             let mut payload = Vec::new();
             run.write(&mut payload, sequence);
             assert_eq!(payload.len(), LENGTH);
             payload.push(b'.');
             assert_eq!(run.read(&payload), Some(sequence));
-            assert_eq!(Run::new(7).read(&payload), None, "of another load");
+            assert_eq!(Run::new(7 << 4).read(&payload), None, "of another load");
             assert_eq!(run.read(&payload[..LENGTH - 1]), None, "cut");
         }
     }

@@ -19,6 +19,7 @@ const MANY: Sequence = Sequence {
     stages: &[Stage {
         name: "many",
         heading: "Saturation of many",
+        before: None,
         command: saturate,
         measures: &[CPU_PER_DELIVERY],
     }],

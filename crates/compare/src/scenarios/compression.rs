@@ -20,6 +20,7 @@ macro_rules! by_size {
             stages: &[Stage {
                 name: $name,
                 heading: $heading,
+                before: None,
                 command: $command,
                 measures: MEASURES,
             }],
@@ -36,6 +37,7 @@ macro_rules! by_payload {
             stages: &[Stage {
                 name: $name,
                 heading: $name,
+                before: None,
                 command: publish_steadily as fn(&Workload) -> Command,
                 measures: MEASURES,
             }],

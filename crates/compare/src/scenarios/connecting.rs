@@ -12,7 +12,7 @@ const fn stage(
     heading: &'static str,
     command: fn(&crate::workload::Workload) -> Command,
 ) -> Stage {
-    Stage { name, heading, command, measures: STEPS }
+    Stage { name, heading, before: None, command, measures: STEPS }
 }
 
 /// One connection after another.
@@ -30,6 +30,7 @@ pub(super) const RECONNECT: Sequence = Sequence {
         Stage {
             name: "reconnect",
             heading: "Reconnect by ticket",
+            before: None,
             command: |_| Command::Connect { at_once: 64, resumes: true },
             measures: &[CONNECTIONS, CPU_PER_CLIENT],
         },

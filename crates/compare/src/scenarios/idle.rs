@@ -13,12 +13,14 @@ const OVER_TLS: Sequence = Sequence {
         Stage {
             name: "quiet-tls",
             heading: "Quiet clients over TLS",
+            before: None,
             command: |_| CONNECT,
             measures: &[MEMORY, KERNEL_MEMORY],
         },
         Stage {
             name: "heartbeat-tls",
             heading: "Quiet clients over TLS",
+            before: None,
             command: |_| Command::Watch { seconds: 5.06 },
             measures: &[CPU_PER_HEARTBEAT],
         },

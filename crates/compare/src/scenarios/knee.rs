@@ -10,6 +10,7 @@ macro_rules! rates {
         &[$(Stage {
             name: concat!("rate-", $rate),
             heading: concat!($rate, "/s"),
+            before: None,
             command: |it| publish($rate as f64, 1, it.steady_seconds),
             measures: MEASURES,
         }),*]

@@ -2,6 +2,7 @@
 //!
 //! A scenario is measured by default if its name is not given: [`fan_out`]. The order is that of the comparison.
 
+mod absence;
 mod baseline;
 mod broker;
 mod compression;
@@ -14,6 +15,7 @@ mod mounts;
 mod payloads;
 mod peers;
 mod resume;
+mod stalled;
 mod tls;
 mod topics;
 
@@ -30,6 +32,8 @@ pub(crate) static SCENARIOS: &[&Scenario] = &[
     &idle::SCENARIO,
     &connecting::SCENARIO,
     &resume::SCENARIO,
+    &absence::SCENARIO,
+    &stalled::SCENARIO,
     &tls::SCENARIO,
     &http::SCENARIO,
     &compression::SCENARIO,

@@ -15,12 +15,14 @@ macro_rules! payload {
                 Stage {
                     name: concat!("steady-", $name),
                     heading: $heading,
+                    before: None,
                     command: publish_steadily,
                     measures: STEADY,
                 },
                 Stage {
                     name: concat!("saturation-", $name),
                     heading: $heading,
+                    before: None,
                     command: saturate,
                     measures: SATURATION,
                 },
@@ -37,7 +39,7 @@ pub(super) static SCENARIO: Scenario = Scenario {
              all clients receive them. The orders are JSON in a string, whose quotes tidings.v1 and polls escape.",
     limits: "Loopback copies bytes without a network card, so a large payload is cheaper here than on a network.",
     sequences: &[
-        payload!("48" "48 B" Payload::Plain(48)),
+        payload!("16" "16 B" Payload::Plain(16)),
         payload!("256" "256 B" Payload::Plain(256)),
         payload!("1k" "1 KiB" Payload::Plain(1 << 10)),
         payload!("4k" "4 KiB" Payload::Plain(4 << 10)),
@@ -49,7 +51,7 @@ pub(super) static SCENARIO: Scenario = Scenario {
         Table {
             title: "Steady: server CPU per delivery",
             columns: &[
-                "steady-48.cpu",
+                "steady-16.cpu",
                 "steady-1k.cpu",
                 "steady-4k.cpu",
                 "steady-16k.cpu",
@@ -60,7 +62,7 @@ pub(super) static SCENARIO: Scenario = Scenario {
         Table {
             title: "Steady: bytes received per delivery",
             columns: &[
-                "steady-48.received",
+                "steady-16.received",
                 "steady-1k.received",
                 "steady-16k.received",
                 "steady-64k.received",
@@ -70,7 +72,7 @@ pub(super) static SCENARIO: Scenario = Scenario {
         Table {
             title: "Saturation: deliveries",
             columns: &[
-                "saturation-48.rate",
+                "saturation-16.rate",
                 "saturation-1k.rate",
                 "saturation-4k.rate",
                 "saturation-16k.rate",
@@ -83,7 +85,7 @@ pub(super) static SCENARIO: Scenario = Scenario {
         title: "CPU per delivery over the payload",
         note: "microseconds in the server over bytes, steady, both logarithmic",
         shape: Shape::Lines(&[
-            (48.0, "steady-48.cpu"),
+            (16.0, "steady-16.cpu"),
             (256.0, "steady-256.cpu"),
             (1_024.0, "steady-1k.cpu"),
             (4_096.0, "steady-4k.cpu"),
@@ -93,9 +95,9 @@ pub(super) static SCENARIO: Scenario = Scenario {
     }],
     answer: |it| {
         Some(format!(
-            "A delivery of 48 B takes {} of the server's CPU time by WebSocket and {} by SSE, one of 64 KiB {} and {}.",
-            figure(it, "WebSocket", "steady-48.cpu")?,
-            figure(it, "SSE", "steady-48.cpu")?,
+            "A delivery of 16 B takes {} of the server's CPU time by WebSocket and {} by SSE, one of 64 KiB {} and {}.",
+            figure(it, "WebSocket", "steady-16.cpu")?,
+            figure(it, "SSE", "steady-16.cpu")?,
             figure(it, "WebSocket", "steady-64k.cpu")?,
             figure(it, "SSE", "steady-64k.cpu")?,
         ))

@@ -10,6 +10,7 @@ pub(super) const TOPICS: Sequence = Sequence {
     stages: &[Stage {
         name: "topics",
         heading: "One topic per client",
+        before: None,
         command: publish_often,
         measures: &[CPU_PER_PUBLISH, P50, P99],
     }],

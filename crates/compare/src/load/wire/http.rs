@@ -9,8 +9,9 @@ use super::rest::Rest;
 use crate::load::gone::Gone;
 use crate::load::inbox::Inbox;
 
-/// The start of the body of every response to a poll.
+/// The start of the body of every response to a poll, and to a publish.
 const START: &[u8] = br#"{"cursor":""#;
+const ID: &[u8] = br#"{"id":""#;
 
 /// The longest cursor in bytes.
 const LONGEST_ID: usize = 52;
@@ -47,6 +48,8 @@ pub(crate) struct Responses {
     /// The beginning of a compressed body. Takes no memory otherwise.
     member: Vec<u8>,
     polls: Option<Polls>,
+    /// The id in the last response to a publish, if ids are kept.
+    id: Option<Vec<u8>>,
 }
 
 /// Long-polling. Each response contains the cursor for the next request.
@@ -105,6 +108,11 @@ impl Reader for Events {
 }
 
 impl Responses {
+    /// The reader of a publisher. It keeps the id in the last response. Servers of other projects return none.
+    pub(crate) fn to_publishes() -> Self {
+        Self { id: Some(Vec::new()), ..Self::default() }
+    }
+
     /// The reader of a client that polls. A poll consists of the cursor between these two parts.
     pub(crate) fn to_polls(before_cursor: String, after_cursor: String) -> Self {
         Self { polls: Some(Polls::new(before_cursor, after_cursor)), ..Self::default() }
@@ -121,6 +129,14 @@ impl Responses {
                 return Ok(None);
             }
             polls.read(body)?;
+        }
+        if let Some(id) = &mut self.id {
+            let body = &input[head.length..];
+            if body.len() < length.min(ID.len() + LONGEST_ID + 1) {
+                return Ok(None);
+            }
+            id.clear();
+            id.extend_from_slice(quoted_after(ID, body).unwrap_or_default());
         }
         self.left = length as u64;
         Ok(Some(head.length))
@@ -162,10 +178,8 @@ impl Polls {
 
     /// Reads the cursor at the start of a body.
     pub(crate) fn read(&mut self, body: &[u8]) -> Result<(), Gone> {
-        let rest = body.strip_prefix(START);
-        let cursor = rest.and_then(|rest| rest.split(|&byte| byte == b'"').next());
-        let cursor = cursor.filter(|id| id.len() <= LONGEST_ID && id.iter().all(is_of_an_id));
-        let cursor = cursor.ok_or(Gone::Invalid("the response to a poll has no cursor"))?;
+        let cursor = quoted_after(START, body)
+            .ok_or(Gone::Invalid("the response to a poll has no cursor"))?;
         self.cursor.clear();
         self.cursor.extend_from_slice(cursor);
         Ok(())
@@ -199,6 +213,16 @@ impl Reader for Responses {
             }
         }
     }
+
+    fn last_id(&self) -> Option<&[u8]> {
+        self.id.as_deref().filter(|id| !id.is_empty())
+    }
+}
+
+/// The id between `start` and the next quote.
+fn quoted_after<'a>(start: &[u8], body: &'a [u8]) -> Option<&'a [u8]> {
+    let id = body.strip_prefix(start)?.split(|&byte| byte == b'"').next()?;
+    (id.len() <= LONGEST_ID && id.iter().all(is_of_an_id)).then_some(id)
 }
 
 /// `true` for a byte that a URL may contain unescaped.
@@ -246,6 +270,9 @@ impl Head {
 mod tests {
     use super::super::tests::{Deflated, five_by_cuts, payload};
     use super::*;
+    use crate::load::order::Order;
+    use crate::load::score::Score;
+    use crate::load::stamp::Run;
 
     fn response(notifications: &[u64]) -> Vec<u8> {
         let mut body = br#"{"cursor":"a-7","notifications":["#.to_vec();
@@ -327,6 +354,27 @@ mod tests {
         }
         let rejected = Head::read(b"HTTP/1.1 404 Not Found\r\n\r\n", 200);
         assert!(matches!(rejected, Err(Gone::Rejected(404))));
+    }
+
+    #[test]
+    fn the_id_of_the_last_publish_is_kept_at_every_split() {
+        let response =
+            |body: &str| format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        let bytes = response(r#"{"id":"a-1"}"#) + &response(r#"{"id":"a-12"}"#);
+        for cut in 1..bytes.len() {
+            let mut publishes = Responses::to_publishes();
+            let (run, mut order) = (Run::new(1), Order::new(0, 1));
+            let (score, inflation) = (&mut Score::default(), &mut Inflation::default());
+            let reply = &mut Vec::new();
+            let order = &mut order;
+            let mut inbox = Inbox { run, order, score, now: 0, answers: 0, reply, inflation };
+            let (first, _) = bytes.as_bytes().split_at(cut);
+            let used = publishes.take(first, &mut inbox).unwrap();
+            publishes.take(&bytes.as_bytes()[used..], &mut inbox).unwrap();
+            assert_eq!(inbox.answers, 2, "{cut}");
+            assert_eq!(publishes.last_id(), Some(&b"a-12"[..]));
+        }
+        assert_eq!(Responses::default().last_id(), None);
     }
 
     #[test]

@@ -40,6 +40,11 @@ pub(crate) trait Reader: Debug {
     /// # Errors
     /// Fails if the server violates the protocol or reports an error.
     fn take(&mut self, input: &[u8], inbox: &mut Inbox<'_>) -> Result<usize, Gone>;
+
+    /// The id of the notification that the last response is about. `None` for clients.
+    fn last_id(&self) -> Option<&[u8]> {
+        None
+    }
 }
 
 /// The first line without its line end, and its length with the line end. `None` means that it is not complete.
