@@ -7,7 +7,9 @@ use anyhow::Context;
 use rcgen::generate_simple_self_signed;
 use tempfile::TempDir;
 
-/// The files of a new self-signed certificate for 127.0.0.1, with a key for ECDSA with P-256. Dropping it deletes them.
+use crate::network::SERVER;
+
+/// The files of a new self-signed certificate for 127.0.0.1 and for the server of a simulated network, with a key for ECDSA with P-256. Dropping it deletes them.
 #[derive(Debug)]
 pub(crate) struct Certificate {
     /// The certificate, which clients trust.
@@ -23,7 +25,7 @@ impl Certificate {
     /// # Errors
     /// Fails if they cannot be written.
     pub(crate) fn create() -> anyhow::Result<Self> {
-        let created = generate_simple_self_signed(["127.0.0.1".to_owned()])?;
+        let created = generate_simple_self_signed(["127.0.0.1".to_owned(), SERVER.to_string()])?;
         let folder = tempfile::tempdir().context("cannot create a folder for a certificate")?;
         let (chain, key) = (folder.path().join("chain.pem"), folder.path().join("key.pem"));
         for (path, text) in

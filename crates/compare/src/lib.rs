@@ -24,9 +24,11 @@
 //! | the load, and the commands that control it | `load/`, `protocol.rs` |
 //! | one cell, and all of them | `measure.rs`, `run.rs` |
 //! | raw figures, medians, ratios | `sample.rs`, `latency.rs`, `summary.rs`, `stats.rs`, `units.rs`, `targets/` |
+//! | simulated networks, and what was counted on them | `network/`, `network_counts.rs` |
 //! | reasons to doubt | `warnings.rs` |
 //! | the report, the folder of several, and the progress | `report/`, `folder.rs`, `progress.rs` |
 //! | the baseline server, servers of other projects | `baseline/`, `peers.rs` |
+//! | networks with delay and loss between servers and load | `network/` |
 //! | TLS of load and baseline, and the certificate | `tls.rs`, `certificate.rs` |
 
 #[cfg(target_os = "linux")]
@@ -43,6 +45,9 @@ mod latency;
 pub mod load;
 mod measure;
 mod measures;
+#[cfg_attr(not(target_os = "linux"), path = "no_network.rs")]
+mod network;
+mod network_counts;
 mod peers;
 mod pin;
 mod plan;
@@ -71,12 +76,13 @@ pub use contender::contender_names;
 pub use environment::{Environment, Version};
 pub use folder::Folder;
 pub use latency::Latency;
+pub use network_counts::{Checked, Counts, LinkCounts};
 pub use plan::{Compression, Plan, RunningServer};
 pub use progress::Progress;
 pub use protocol::{Command, Outcome};
 pub use report::{Missing, Remark, Report, page};
 pub use run::run;
-pub use sample::Sample;
+pub use sample::{NetworkSample, Sample};
 pub use scenario::Scenario;
 pub use stats::Spread;
 pub use summary::{Curve, Row, Summary};

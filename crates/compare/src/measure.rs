@@ -1,18 +1,23 @@
 //! Measures one cell: one contender in one scenario and one round, with fresh servers and a fresh load.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::certificate::Certificate;
 use crate::child::Child;
 use crate::contender::Contender;
+use crate::network::{Network, Profile};
+use crate::network_counts::{Checked, Counts};
 use crate::pin::Cores;
 use crate::plan::Plan;
 use crate::proc::{MachineTime, Process};
 use crate::protocol::{Command, Outcome, Setup};
-use crate::sample::Sample;
+use crate::sample::{NetworkSample, Sample};
 use crate::sequence::{CONNECT, Sequence, Stage};
 use crate::servers::Servers;
 
@@ -38,6 +43,8 @@ struct Cell<'a> {
     sequence: &'a Sequence,
     round: usize,
     clients: usize,
+    /// The simulated network between servers and load, and what was measured on it.
+    network: Option<(Arc<Network>, Checked)>,
     servers: Servers,
     load: Child,
 }
@@ -53,6 +60,7 @@ struct Reading {
     kernel: Option<u64>,
     machine: MachineTime,
     throttled: u64,
+    network: Option<Counts>,
 }
 
 /// Measures one cell, with a sample for each stage that has a chosen figure.
@@ -81,7 +89,13 @@ async fn measure_cell(
     round: usize,
 ) -> anyhow::Result<Vec<Sample>> {
     let certificate = certificate.filter(|_| plan.is_over_tls(sequence));
-    let servers = Servers::start(contender, sequence.serve_args, plan, certificate, cores).await?;
+    let network = match sequence.network {
+        Some(name) => Some(start_network(name, round).await?),
+        None => None,
+    };
+    let between = network.as_ref().map(|(network, _)| network.clone());
+    let args = sequence.serve_args;
+    let servers = Servers::start(contender, args, plan, certificate, between, cores).await?;
     let clients = plan.clients(sequence, contender);
     let setup = Setup {
         urls: servers.urls.clone(),
@@ -95,11 +109,17 @@ async fn measure_cell(
         payload: plan.workload_of(sequence).payload,
         compression: contender.compression,
         patience: PATIENCE,
+        publishers_in: network.as_ref().map(|(network, _)| network.server().path()),
         own_topics: sequence.own_topics,
     };
-    let mut load = Child::start(&plan.program, &["load"])?;
+    let start = || Child::start(&plan.program, &["load"]);
+    let mut load = match &network {
+        Some((network, _)) => network.clients().inside(start)??,
+        None => start()?,
+    };
     load.write(&json(&setup)).await?;
-    let mut cell = Cell { plan, cores, contender, sequence, round, clients, servers, load };
+    let mut cell =
+        Cell { plan, cores, contender, sequence, round, clients, network, servers, load };
     match cell.stages().await {
         Ok(samples) => {
             // The load may have failed meanwhile, so that the last stage had no clients.
@@ -110,6 +130,21 @@ async fn measure_cell(
         // If a server has ended, its error is more specific than that of the load.
         Err(error) => Err(cell.servers.ended().await.unwrap_or(error)),
     }
+}
+
+/// Starts a simulated network and measures it. Each round has its own sequence of losses, which is the same for all
+/// contenders.
+///
+/// # Errors
+/// Fails with [`Unavailable`](crate::network::Unavailable) if there can be none, and with another error if it is not as
+/// its profile says.
+async fn start_network(name: &str, round: usize) -> anyhow::Result<(Arc<Network>, Checked)> {
+    let profile = Profile::named(name).with_context(|| format!("there is no network {name}"))?;
+    let network = Arc::new(Network::start(profile, round as u64)?);
+    let checking = network.clone();
+    let checked = spawn_blocking(move || checking.check()).await?;
+    let checked = checked.with_context(|| format!("the network {name} is not as it should be"))?;
+    Ok((network, checked))
 }
 
 impl Cell<'_> {
@@ -150,6 +185,9 @@ impl Cell<'_> {
             samples.push(sample);
         }
         aside.add_faults(&run(&mut self.load, LINGER).await?);
+        if let Some((network, _)) = &self.network {
+            network.ensure_valid()?;
+        }
         if let Some(last) = samples.last_mut() {
             last.load.add_faults(&aside);
         }
@@ -183,6 +221,7 @@ impl Cell<'_> {
             clients: self.clients,
             tls: self.plan.is_over_tls(self.sequence),
             command: Some(command),
+            network: self.network_sample(&before, after),
             load: outcome,
             server_cpu_ns: since(after, |r| r.server_ns),
             broker_cpu_ns: since(after, |r| r.broker_ns),
@@ -199,6 +238,15 @@ impl Cell<'_> {
         })
     }
 
+    fn network_sample(&self, before: &Reading, after: &Reading) -> Option<NetworkSample> {
+        let (_, checked) = self.network.as_ref()?;
+        Some(NetworkSample {
+            profile: self.sequence.network?.to_owned(),
+            checked: *checked,
+            counts: after.network? - before.network?,
+        })
+    }
+
     fn reading(&self) -> Reading {
         Reading {
             at: Instant::now(),
@@ -210,6 +258,7 @@ impl Cell<'_> {
             kernel: self.servers.kernel_memory(),
             machine: MachineTime::now(),
             throttled: self.cores.quota.throttled(),
+            network: self.network.as_ref().map(|(network, _)| network.counts()),
         }
     }
 }

@@ -44,6 +44,14 @@ measures! {
         |s| each((s.load.received_bytes + s.load.sent_bytes) as f64, s.clients as u64);
     RECEIVED "received" "bytes received per delivery" Bytes true |s| s.for_a_delivery(s.load.received_bytes);
     SENT "sent" "bytes sent per delivery" Bytes true |s| s.for_a_delivery(s.load.sent_bytes);
+    WIRE "wire" "bytes on the wire per delivery" Bytes true |s| s.wire_bytes_each(s.load.deliveries);
+    WIRE_PER_CLIENT "wire" "bytes on the wire per client" Bytes true |s| s.wire_bytes_each(s.clients as u64);
+    PACKETS "packets" "packets per delivery, both ways" Number false |s| {
+        let counts = s.network.as_ref()?.counts;
+        s.for_a_delivery(counts.down.packets + counts.up.packets)
+    };
+    ROUND_TRIP "rtt" "round trip of the network p50" Millis false |s| Some(s.network.as_ref()?.checked.rtt_p50 / 1e3);
+    LOSS "loss" "loss of the network, down" Percent false |s| Some(s.network.as_ref()?.checked.loss_down * 100.0);
     REQUESTS "requests" "requests per delivery" Number false |s| s.for_a_delivery(s.load.requests);
     P50 "p50" "latency p50" Millis true |s| millis(&s.load.latency, |l| l.p50);
     P90 "p90" "latency p90" Millis false |s| millis(&s.load.latency, |l| l.p90);

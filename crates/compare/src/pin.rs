@@ -1,8 +1,11 @@
 //! Reserves one core for the servers and the others for the load, so that neither waits for the other.
 
+use std::sync::Arc;
+
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
+use crate::network::Network;
 use crate::quota::Quota;
 
 /// The cores of servers and load.
@@ -40,17 +43,25 @@ impl Cores {
         }
     }
 
-    /// Starts a process on the servers' core. A child inherits the cores of the thread that starts it, so this uses a
-    /// new thread, and no thread of the child ever runs on another core.
+    /// Starts a process on the servers' core, and on the servers' side of a simulated network. A child inherits both from
+    /// the thread that starts it, so this uses a new thread, and no thread of the child ever runs on another core.
     pub(crate) async fn start_server<T: Send + 'static>(
         &self,
+        network: Option<Arc<Network>>,
         start: impl AsyncFnOnce() -> anyhow::Result<T> + Send + 'static,
     ) -> anyhow::Result<T> {
         let (runtime, server) = (Handle::current(), self.server);
         let (done, started) = oneshot::channel();
         std::thread::Builder::new().name("server-start".into()).spawn(move || {
             system::pin_thread(server.as_slice());
-            let _ = done.send(runtime.block_on(start()));
+            let start = || runtime.block_on(start());
+            let started = match network {
+                Some(network) => {
+                    network.server().inside(start).unwrap_or_else(|error| Err(error.into()))
+                }
+                None => start(),
+            };
+            let _ = done.send(started);
         })?;
         started.await?
     }
@@ -107,7 +118,7 @@ mod tests {
         let cores = Cores::divide(true);
         let Some(core) = cores.server else { return };
         let allowed = async || Ok(std::fs::read_to_string("/proc/thread-self/status")?);
-        let status = cores.start_server(allowed).await.unwrap();
+        let status = cores.start_server(None, allowed).await.unwrap();
         assert!(status.contains(&format!("Cpus_allowed_list:\t{core}\n")), "{status}");
     }
 

@@ -34,6 +34,8 @@ pub(crate) struct Setup {
     pub(crate) compression: bool,
     /// Seconds to wait for clients that connect and for notifications that are still missing.
     pub(crate) patience: f64,
+    /// The network namespace in which publishers connect. `None` means that of the load.
+    pub(crate) publishers_in: Option<PathBuf>,
     /// Each client subscribes to its own topic. Otherwise all subscribe to the same one.
     pub(crate) own_topics: bool,
 }
@@ -146,6 +148,7 @@ impl Setup {
             payload: Payload::Plain(128),
             compression: false,
             patience: 1.0,
+            publishers_in: None,
             own_topics: false,
         }
     }

@@ -9,6 +9,7 @@ use crate::certificate::Certificate;
 use crate::contender::Contender;
 use crate::environment::{Environment, Version};
 use crate::measure::measure;
+use crate::network::Unavailable;
 use crate::pin::Cores;
 use crate::plan::Plan;
 use crate::progress::Progress;
@@ -98,8 +99,8 @@ pub async fn run(
                 repeated += again;
             }
             Err(error) => {
-                // A missing program is missing in every scenario.
-                let is_failure = !error.is::<NotInstalled>();
+                // A missing program or network is missing in every sequence.
+                let is_failure = !error.is::<NotInstalled>() && !error.is::<Unavailable>();
                 let same = cells.iter().filter(|(one, it)| {
                     *one == contender && (!is_failure || it.stages[0].name == stage)
                 });

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::network_counts::{Checked, Counts};
 use crate::protocol::{Command, Outcome};
 use crate::warnings::{CROWDED, STOLEN};
 
@@ -22,6 +23,9 @@ pub struct Sample {
     /// `true` if they were connected over TLS.
     #[serde(default)]
     pub tls: bool,
+    /// What the simulated network between servers and clients did. `None` if there was none.
+    #[serde(default)]
+    pub network: Option<NetworkSample>,
     /// The counts of the load.
     #[serde(flatten)]
     pub load: Outcome,
@@ -54,10 +58,27 @@ pub struct Sample {
     pub io_uring: Option<bool>,
 }
 
+/// A simulated network during one stage.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NetworkSample {
+    /// The name of its profile.
+    pub profile: String,
+    /// What was measured on it before the first stage.
+    pub checked: Checked,
+    /// Its packets in the stage. Those of publishers are not among them.
+    pub counts: Counts,
+}
+
 impl Sample {
     /// Returns `true` if everything was received, once and in order.
     pub fn is_clean(&self) -> bool {
         self.load.lost == 0 && self.load.duplicated == 0 && self.load.reordered == 0
+    }
+
+    /// The bytes of IP packets in both directions for each of `count`. `None` without a simulated network.
+    pub(crate) fn wire_bytes_each(&self, count: u64) -> Option<f64> {
+        let Counts { down, up } = self.network.as_ref()?.counts;
+        each((down.bytes + up.bytes) as f64, count)
     }
 
     /// How much other work on the machine has disturbed it. From 1 on, there is a warning.

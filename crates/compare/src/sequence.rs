@@ -17,6 +17,8 @@ pub(crate) struct Sequence {
     pub(crate) own_topics: bool,
     /// `true` if it is measured over TLS, even if the plan is not.
     pub(crate) tls: bool,
+    /// The name of the simulated network between servers and clients. `None` means loopback.
+    pub(crate) network: Option<&'static str>,
     /// The payload instead of the plan's.
     pub(crate) payload: Option<Payload>,
     /// Additional arguments of our server.
@@ -124,6 +126,7 @@ pub(crate) const FAN_OUT: Sequence = Sequence {
     clients: Clients::Times(1),
     own_topics: false,
     tls: false,
+    network: None,
     payload: None,
     serve_args: &[],
     stages: &[CONNECT_STAGE, STEADY, BURSTS, SATURATION],

@@ -1,7 +1,9 @@
 //! The servers of one cell: starting them on their core, sampling and stopping them.
 
 use std::ffi::{OsStr, OsString};
+use std::net::Ipv4Addr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -15,13 +17,14 @@ use crate::certificate::Certificate;
 use crate::cgroup::Cgroup;
 use crate::child::Child;
 use crate::contender::{Broker, Contender, Server};
+use crate::network::{Network, SERVER};
 use crate::peers::{Peer, accepts};
 use crate::pin::Cores;
 use crate::plan::Plan;
 use crate::proc::Process;
 
 /// The arguments of our server, and those with which it compresses.
-const SERVE: &[&str] = &["serve", "--listen", "127.0.0.1:0"];
+const SERVE: &[&str] = &["serve", "--listen"];
 const COMPRESS: &[&str] = &["--compression", "on"];
 
 /// The longest time until a server listens.
@@ -49,6 +52,8 @@ pub(crate) struct Servers {
     broker_process: Option<Process>,
     /// The control group of the servers that clients are connected to. `None` if there can be none.
     cgroup: Option<Cgroup>,
+    /// The simulated network on whose side of the servers they are started.
+    network: Option<Arc<Network>>,
     /// The files of a peer.
     directory: Option<TempDir>,
 }
@@ -80,7 +85,7 @@ impl NotInstalled {
 
 impl Servers {
     /// Starts the servers of a contender with additional arguments, or uses the running server of the plan. With a
-    /// certificate, they serve https.
+    /// certificate, they serve https. With a network, they listen on its side of the servers.
     ///
     /// # Errors
     /// Fails with [`NotInstalled`] if the program is not installed, and with another error if it cannot be started or
@@ -90,11 +95,13 @@ impl Servers {
         args: &[&str],
         plan: &Plan,
         certificate: Option<&Certificate>,
+        network: Option<Arc<Network>>,
         cores: &Cores,
     ) -> anyhow::Result<Self> {
         let Contender { server, compression, .. } = *contender;
         let cgroup = Cgroup::create();
-        let mut servers = Self { cgroup, ..Self::default() };
+        let listen = format!("{}:0", network.as_ref().map_or(Ipv4Addr::LOCALHOST, |_| SERVER));
+        let mut servers = Self { cgroup, network, ..Self::default() };
         let tls = certificate.map(Certificate::args).transpose()?;
         let tls = tls.as_ref().map_or(&[][..], |args| args);
         let mut broker_args = Vec::new();
@@ -115,9 +122,9 @@ impl Servers {
             (Server::Ours { servers: count, args: own, .. }, None) => {
                 let further = plan.serve_args.iter().chain(&broker_args).map(String::as_str);
                 let compress: &[&str] = if compression { COMPRESS } else { &[] };
-                let all = SERVE.iter().chain(own).chain(compress).chain(args).chain(tls);
-                let all = all.copied().chain(further);
-                let all: Vec<&str> = all.collect();
+                let own = own.iter().chain(compress).chain(args).chain(tls).copied();
+                let all = SERVE.iter().copied().chain([listen.as_str()]).chain(own);
+                let all: Vec<&str> = all.chain(further).collect();
                 for _ in 0..count {
                     servers.spawn(&plan.program, &all, cores).await?;
                 }
@@ -133,7 +140,8 @@ impl Servers {
             }
             (Server::Peer(peer), _) => {
                 if peer == Peer::Nginx {
-                    let all: Vec<&str> = SERVE.iter().chain(args).copied().collect();
+                    let all = SERVE.iter().copied().chain([listen.as_str()]);
+                    let all: Vec<&str> = all.chain(args.iter().copied()).collect();
                     servers.spawn(&plan.program, &all, cores).await?;
                 }
                 servers.start_peer(peer, compression, cores).await?;
@@ -156,7 +164,7 @@ impl Servers {
         match start.address {
             None => self.spawn(Path::new(start.program), &start.args, cores).await?,
             Some(address) => {
-                let mut child = Self::child(Path::new(start.program), &start.args, cores).await?;
+                let mut child = self.child(Path::new(start.program), &start.args, cores).await?;
                 tokio::select! {
                     () = accepts(&address) => {}
                     line = child.line("it accepted connections") => {
@@ -176,13 +184,15 @@ impl Servers {
     }
 
     async fn child(
+        &self,
         program: &Path,
         args: &[impl AsRef<OsStr>],
         cores: &Cores,
     ) -> anyhow::Result<Child> {
         let program = program.to_owned();
         let args: Vec<OsString> = args.iter().map(|arg| arg.as_ref().to_owned()).collect();
-        cores.start_server(async move || Child::start(&program, &args)).await
+        let network = self.network.clone();
+        cores.start_server(network, async move || Child::start(&program, &args)).await
     }
 
     /// Adds a server that was started for this cell.
@@ -209,7 +219,7 @@ impl Servers {
         args: &[impl AsRef<OsStr>],
         cores: &Cores,
     ) -> anyhow::Result<()> {
-        let mut child = Self::child(program, args, cores).await?;
+        let mut child = self.child(program, args, cores).await?;
         let before = "it printed its address";
         let address = async {
             loop {
@@ -318,7 +328,7 @@ impl Running {
                 (error, _) => Err(error).context("the broker did not start"),
             })
         };
-        let running = cores.start_server(start).await?;
+        let running = cores.start_server(None, start).await?;
         let (url, pid) = match &running {
             Self::Nats(nats) => (nats.url(), nats.pid()),
             Self::Redis(redis) => (redis.url(), redis.pid()),

@@ -65,7 +65,7 @@ impl Load {
         let requests = Requests::new(setup, run)?;
         let intake = Intake::new(run);
         let mut load = Self {
-            publishers: Publishers::connect(setup.publishers, &requests, epoll.clone())?,
+            publishers: Publishers::connect(setup, &requests, epoll.clone())?,
             crowd: Crowd::new(requests, setup, epoll.clone(), intake.began)?,
             score: Score::default(),
             clients: setup.clients,

@@ -12,6 +12,8 @@ use super::order::Order;
 use super::requests::Requests;
 use super::score::Score;
 use super::socket::{Connection, Intake, connect_now};
+use crate::network::Namespace;
+use crate::protocol::Setup;
 
 /// The first key of the epoll for publishers. Lower keys are clients.
 pub(crate) const PUBLISHERS: u64 = 1 << 32;
@@ -26,6 +28,8 @@ pub(crate) struct Publishers {
     /// A publisher waits until every client has its notification.
     pub(crate) wait_for_delivery: bool,
     epoll: Rc<OwnedFd>,
+    /// The network namespace in which they connect. `None` means that of this process.
+    namespace: Option<Namespace>,
 }
 
 /// One connection.
@@ -52,14 +56,18 @@ impl Publishers {
     /// # Errors
     /// Fails if nothing listens at the address.
     pub(crate) fn connect(
-        count: usize,
+        setup: &Setup,
         requests: &Requests,
         epoll: Rc<OwnedFd>,
     ) -> anyhow::Result<Self> {
-        let idle: VecDeque<u16> = (0..count as u16).collect();
-        let all = idle.iter().map(|index| Publisher::connect(*index, requests, &epoll));
-        let all = all.collect::<Result<_, _>>()?;
-        Ok(Self { all, idle, due: VecDeque::new(), wait_for_delivery: false, epoll })
+        let namespace = setup.publishers_in.as_deref().map(Namespace::open).transpose()?;
+        let idle: VecDeque<u16> = (0..setup.publishers as u16).collect();
+        let connect = || {
+            let all = idle.iter().map(|index| Publisher::connect(*index, requests, &epoll));
+            all.collect::<Result<_, _>>()
+        };
+        let all = inside(namespace.as_ref(), connect)?;
+        Ok(Self { all, idle, due: VecDeque::new(), wait_for_delivery: false, epoll, namespace })
     }
 
     /// `true` once each has completed its TLS handshake and has its first response.
@@ -158,7 +166,8 @@ impl Publishers {
             let sequence = score.publish(intended, index, expected, live);
             let publisher = &mut self.all[usize::from(index)];
             if publisher.is_closed {
-                *publisher = Publisher::connect(index, &crowd.requests, &self.epoll)?;
+                let connect = || Publisher::connect(index, &crowd.requests, &self.epoll);
+                *publisher = inside(self.namespace.as_ref(), connect)?;
             }
             crowd.requests.publish(&mut publisher.connection.out, index, sequence);
             let is_answered = !crowd.requests.transport.answers_publishes();
@@ -167,6 +176,17 @@ impl Publishers {
             self.release(index);
         }
         Ok(())
+    }
+}
+
+/// Connects in a network namespace, if there is one.
+fn inside<T>(
+    namespace: Option<&Namespace>,
+    connect: impl FnOnce() -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    match namespace {
+        Some(namespace) => namespace.inside(connect)?,
+        None => connect(),
     }
 }
 

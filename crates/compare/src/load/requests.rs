@@ -297,7 +297,7 @@ mod tests {
             ..Setup::of_tests(Transport::Sse)
         };
         let (request, _) = Requests::new(&setup, Run::new(1)).unwrap().subscribe(12);
-        let expected = "GET /news/topics/compare.00000001.2 HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\
+        let expected = "GET /news/topics/compare.0000000.2 HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\
                         Authorization: Bearer x\r\nAccept: text/event-stream\r\n\r\n";
         assert_eq!(request, expected.as_bytes());
     }

@@ -12,12 +12,14 @@ mod http;
 mod idle;
 mod knee;
 mod mounts;
+mod networks;
 mod payloads;
 mod peers;
 mod resume;
 mod stalled;
 mod tls;
 mod topics;
+mod wire;
 
 use crate::scenario::{Scenario, Shape};
 use crate::summary::Summary;
@@ -34,6 +36,8 @@ pub(crate) static SCENARIOS: &[&Scenario] = &[
     &resume::SCENARIO,
     &absence::SCENARIO,
     &stalled::SCENARIO,
+    &networks::SCENARIO,
+    &wire::SCENARIO,
     &tls::SCENARIO,
     &http::SCENARIO,
     &compression::SCENARIO,

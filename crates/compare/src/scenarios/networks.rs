@@ -1,0 +1,126 @@
+use super::{DEFAULT, figure};
+use crate::contender::{Contender, HTTP2, HTTP3, TRANSPORTS};
+use crate::measures::{LOSS, MAX, Measure, P50, P90, P99, REQUEST, ROUND_TRIP, TCP, TLS, WIRE};
+use crate::protocol::Command;
+use crate::scenario::{Plot, Scenario, Shape, Table};
+use crate::sequence::{Clients, FAN_OUT, Sequence, Stage, publish_steadily};
+use crate::workload::Workload;
+
+const CONNECT: &[Measure] = &[TCP, TLS, REQUEST, ROUND_TRIP, LOSS];
+const STEADY: &[Measure] = &[P50, P90, P99, MAX, WIRE];
+
+/// Our server by each transport. Only it listens on a simulated network.
+pub(super) fn is_ours(contender: &Contender) -> bool {
+    matches!(contender.family, TRANSPORTS | HTTP2 | HTTP3)
+}
+
+macro_rules! network {
+    ($name:literal $heading:literal) => {
+        Sequence {
+            clients: Clients::Exactly(100),
+            network: Some($name),
+            tls: true,
+            stages: &[
+                Stage {
+                    name: concat!("connect-", $name),
+                    heading: $heading,
+                    before: None,
+                    command: |_| Command::Connect { at_once: 100, resumes: false },
+                    measures: CONNECT,
+                },
+                Stage {
+                    name: $name,
+                    heading: $heading,
+                    before: None,
+                    command: publish_steadily,
+                    measures: STEADY,
+                },
+            ],
+            includes: is_ours,
+            ..FAN_OUT
+        }
+    };
+}
+
+pub(super) static SCENARIO: Scenario = Scenario {
+    name: "networks",
+    question: "What do delay, loss and a slow line change?",
+    method: "100 clients are behind one simulated access line: fibre (a round trip of 10 ms), LTE (70 ms), Wi-Fi at the \
+             edge of its range (16 ms, 2 % loss in bursts of four packets) or a geostationary satellite (600 ms). The \
+             server is on the other side, with the publishers. Everything is over TLS 1.3. Delay and loss of each \
+             network are measured before it is used. The relay between both sides loses the same packets for each \
+             contender, counted from the first one.",
+    limits: "The relay shares a core with the load. All clients share one line, which is busier than that of one phone. \
+             A client has one stream, so one lost packet delays only that stream: an HTTP/2 connection with more \
+             streams delays all of them. Networks that change or end are not simulated.",
+    contenders: &["websocket", "sse", "long-polling", "sse-http2", "http3"],
+    workload: Workload { rounds: 3, steady_seconds: 5.0, rate: 10.0, ..Workload::DEFAULT },
+    sequences: &[
+        network!("fibre" "Fibre"),
+        network!("4g" "LTE"),
+        network!("wifi" "Bad Wi-Fi"),
+        network!("satellite" "Satellite"),
+    ],
+    tables: &[
+        Table {
+            title: "Latency p50",
+            columns: &["fibre.p50", "4g.p50", "wifi.p50", "satellite.p50"],
+        },
+        Table {
+            title: "Latency p99",
+            columns: &["fibre.p99", "4g.p99", "wifi.p99", "satellite.p99"],
+        },
+        Table {
+            title: "Latency max",
+            columns: &["fibre.max", "4g.max", "wifi.max", "satellite.max"],
+        },
+        Table {
+            title: "TLS handshake p50",
+            columns: &[
+                "connect-fibre.tls",
+                "connect-4g.tls",
+                "connect-wifi.tls",
+                "connect-satellite.tls",
+            ],
+        },
+        Table {
+            title: "Bytes on the wire per delivery",
+            columns: &["fibre.wire", "4g.wire", "wifi.wire", "satellite.wire"],
+        },
+        Table {
+            title: "The networks, as measured",
+            columns: &[
+                "connect-fibre.rtt",
+                "connect-4g.rtt",
+                "connect-wifi.rtt",
+                "connect-wifi.loss",
+                "connect-satellite.rtt",
+            ],
+        },
+    ],
+    plots: &[Plot {
+        title: "Latency p99",
+        note: "milliseconds",
+        shape: Shape::Bars(&[
+            ("fibre.p99", "fibre"),
+            ("4g.p99", "LTE"),
+            ("wifi.p99", "bad Wi-Fi"),
+            ("satellite.p99", "satellite"),
+        ]),
+    }],
+    answer: |it| {
+        Some(format!(
+            "On a bad Wi-Fi, the p99 is {} by SSE, {} by WebSocket, {} by long-polling and {} by WebTransport. By \
+             satellite it is {}, {}, {} and {}.",
+            figure(it, "SSE", "wifi.p99")?,
+            figure(it, "WebSocket", "wifi.p99")?,
+            figure(it, "long-polling", "wifi.p99")?,
+            figure(it, "WebTransport", "wifi.p99")?,
+            figure(it, "SSE", "satellite.p99")?,
+            figure(it, "WebSocket", "satellite.p99")?,
+            figure(it, "long-polling", "satellite.p99")?,
+            figure(it, "WebTransport", "satellite.p99")?,
+        ))
+    },
+    ..DEFAULT
+};
