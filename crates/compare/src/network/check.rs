@@ -77,11 +77,13 @@ impl Probes {
         Ok(Self { server, clients, sent: Vec::new(), echoed: 0, round_trips: Vec::new() })
     }
 
-    /// Returns the time until the next probe, or `None` if all were sent.
+    /// Returns the time until the next probe, or `None` if all were sent. It does not depend on how late the previous
+    /// ones were, so that a busy machine does not prolong the check.
     fn next(&self, now: Instant) -> Option<Duration> {
-        let last = self.sent.last();
-        let unsent = self.sent.len() < PROBES as usize;
-        unsent.then(|| last.map_or(Duration::ZERO, |at| (*at + INTERVAL).duration_since(now)))
+        let number = self.sent.len() as u32;
+        let due = |first: &Instant| *first + number * INTERVAL;
+        let wait = || self.sent.first().map_or(Duration::ZERO, |at| due(at).duration_since(now));
+        (u64::from(number) < PROBES).then(wait)
     }
 
     fn send_due(&mut self, now: Instant) -> io::Result<()> {

@@ -33,7 +33,8 @@ impl Device {
         let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = rustix::fs::open("/dev/net/tun", flags, Mode::empty())
             .map_err(|error| Unavailable::new("/dev/net/tun", error))?;
-        attach(&file).map_err(|error| Unavailable::new("TUN devices, so root", error))?;
+        attach(&file)
+            .map_err(|error| Unavailable::new("TUN devices, which only root can make", error))?;
 
         let netlink = Netlink::open().context("failed to open a netlink socket")?;
         netlink.start("lo", &[]).context("failed to start the loopback device")?;

@@ -95,7 +95,8 @@ fn make(addresses: &[Ipv4Addr]) -> anyhow::Result<(Namespace, Device)> {
     // SAFETY: it is unsafe for the table of file descriptors only, which remains shared.
     #[expect(unsafe_code, reason = "rustix has no safe way for one kind of namespace")]
     let unshared = unsafe { unshare_unsafe(UnshareFlags::NEWNET) };
-    unshared.map_err(|error| Unavailable::new("network namespaces, so root", error))?;
+    unshared
+        .map_err(|error| Unavailable::new("network namespaces, which only root can make", error))?;
     let device = Device::open(addresses)?;
     let namespace = File::open(OF_THIS_THREAD).context("failed to keep a network namespace")?;
     Ok((Namespace(namespace), device))
