@@ -253,6 +253,9 @@ pub(crate) struct CompareArgs {
         hide_possible_values = true
     )]
     pub(crate) transports: Vec<String>,
+    /// Start the servers of other projects (family peers) by the scripts in this folder
+    #[arg(long, value_name = "FOLDER", default_value = "benches/peers")]
+    pub(crate) peers: PathBuf,
     /// Measure only these rows, by part of their key, such as p99 or steady.cpu (an unknown key lists all)
     #[arg(long, value_name = "KEY,…", value_delimiter = ',')]
     pub(crate) rows: Vec<String>,

@@ -179,6 +179,7 @@ fn plan(args: &CompareArgs, scenario: &'static Scenario) -> anyhow::Result<Plan>
     plan.contenders = families.chain(args.transports.iter().cloned()).collect();
     plan.baseline |= args.baseline;
     plan.rows.clone_from(&args.rows);
+    plan.peers.clone_from(&args.peers);
     if args.output.is_some() || args.all {
         plan.repeats = REPEATS;
     }

@@ -45,15 +45,28 @@ fn a_missing_queue_server_is_reported_and_the_rest_is_measured() {
 
 #[test]
 fn missing_peers_are_reported_and_the_rest_is_measured() {
-    let (code, printed) = compare("sse,ws,bun,nginx", Some("/nowhere"));
-    assert_eq!(code, Some(0), "{printed}");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
+    command.args(["compare", "--transports", "sse,ws,gorilla", "--rows", "steady"]);
+    command.args(["--clients", "5", "--rounds", "1", "--rate", "50", "--seconds", "0.3"]);
+    let peers = concat!(env!("CARGO_MANIFEST_DIR"), "/../../benches/peers");
+    command.args(["--peers", peers]).env("PATH", "/nowhere");
+    let output = output(&mut command);
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{printed}");
     for missing in [
-        "WebSocket, ws: not measured: there is no package ws for node: get node from",
-        "WebSocket, Bun: not measured: there is no bun in PATH",
-        "SSE, nginx: not measured: there is no nginx in PATH",
+        "WebSocket, ws: not measured: there is no node in PATH: get it from https://nodejs.org",
+        "WebSocket, gorilla: not measured: there is no go in PATH: get it from https://go.dev",
     ] {
         assert!(printed.contains(missing), "{printed}");
     }
+}
+
+#[test]
+fn without_the_folder_of_peers_the_error_says_which_one_is_needed() {
+    let (code, printed) = compare("ws", None);
+    assert_eq!(code, Some(1), "{printed}");
+    let problem = "there is no benches/peers/ws/start.sh: run it in a clone of the repository";
+    assert!(printed.contains(problem) && printed.contains("--peers"), "{printed}");
 }
 
 #[test]

@@ -9,6 +9,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
+#[cfg(target_os = "linux")]
+use rustix::process::{Pid, Signal, kill_process_group};
 use tidings_watchdog::Watchdog;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{ChildStdin, ChildStdout, Command};
@@ -22,7 +24,7 @@ const LAST_LINES: usize = 20;
 /// How long a child may take to end after its input or its output has ended.
 const END: Duration = Duration::from_secs(10);
 
-/// A child process. Dropping it kills the process. Its errors contain the last lines of the child's standard error.
+/// A child process. Dropping it kills the process and its descendants, if they are in its process group. Its errors contain the last lines of the child's standard error.
 #[derive(Debug)]
 pub(crate) struct Child {
     name: String,
@@ -39,19 +41,31 @@ pub(crate) struct Child {
 impl Child {
     /// Starts a program on the cores of the calling thread.
     pub(crate) fn start(program: &Path, args: &[impl AsRef<OsStr>]) -> anyhow::Result<Self> {
+        Self::start_in(program, args, None)
+    }
+
+    /// Starts a program whose temporary files are in this directory, which is removed if this process is killed.
+    pub(crate) fn start_in(
+        program: &Path,
+        args: &[impl AsRef<OsStr>],
+        directory: Option<&Path>,
+    ) -> anyhow::Result<Self> {
         let name = program.file_name().unwrap_or(program.as_os_str());
         let name = name.to_string_lossy().into_owned();
         let errors = tempfile::tempfile().context("cannot create a file for standard error")?;
         let mut command = Command::new(program);
         command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped());
         command.stderr(errors.try_clone()?).kill_on_drop(true);
+        if let Some(directory) = directory {
+            command.env("TMPDIR", directory);
+        }
         // In its own process group, so that Ctrl-C reaches only this process, which then ends its children.
         #[cfg(unix)]
         command.process_group(0);
         let failed = || format!("cannot start {name}");
         let mut child = command.spawn().with_context(failed)?;
         // Without a watchdog, the child outlives this process only if this process is killed.
-        let watchdog = child.id().and_then(|pid| Watchdog::over(pid, None).ok());
+        let watchdog = child.id().and_then(|pid| Watchdog::over(pid, directory).ok());
         let input = child.stdin.take();
         let output = BufReader::new(child.stdout.take().with_context(failed)?).lines();
         Ok(Self { name, _watchdog: watchdog, child, input, output, errors })
@@ -116,9 +130,19 @@ impl Child {
         Some(self.ended(before).await)
     }
 
-    /// Kills the child and waits until it has ended.
+    /// Kills the child and its descendants, and waits until the child has ended.
     pub(crate) async fn stop(mut self) {
+        self.kill_group();
         let _ = self.child.kill().await;
+    }
+
+    /// Kills the descendants that are in the child's process group, unless the child has been waited for.
+    fn kill_group(&self) {
+        #[cfg(target_os = "linux")]
+        if let Some(pid) = self.child.id().and_then(|pid| Pid::from_raw(pid.cast_signed())) {
+            // Fails if all have ended.
+            let _ = kill_process_group(pid, Signal::KILL);
+        }
     }
 
     /// An error with the name of the child, the problem, which begins with a space or a colon, and its standard error.
@@ -150,6 +174,12 @@ impl Child {
     }
 }
 
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.kill_group();
+    }
+}
+
 #[cfg(test)]
 #[cfg(unix)]
 mod tests {
@@ -175,6 +205,19 @@ mod tests {
         assert!(error.starts_with("sh ended before it was ready"), "{error}");
         assert!(error.ends_with("\n  29\n  30\n  no route") && error.contains('3'), "{error}");
         assert_eq!(error.lines().count(), 1 + LAST_LINES);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn descendants_end_with_the_child() {
+        // The output ends when the last process that holds it has ended.
+        let mut child = shell("sleep 600 & echo $!; wait");
+        let pid: u32 = child.line("a line").await.unwrap().parse().unwrap();
+        let descendant = Process::new(pid);
+        assert!(descendant.cpu_ns().is_some());
+        child.kill_group();
+        let error = child.line("the end").await.unwrap_err().to_string();
+        assert!(error.contains("ended before the end"), "{error}");
     }
 
     #[tokio::test]

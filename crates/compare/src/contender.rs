@@ -1,7 +1,7 @@
 //! The list of contenders. Each is a server and the transport by which clients receive from it.
 
 use self::Server::{Baseline, Broadcast, Mounted, Queue};
-use crate::peers::Peer;
+use crate::peers::{self, Peer};
 use crate::protocol::Transport::{
     self, JetStream, LongPolling, Nats, Redis, Sse, WebSocket, WebTransport,
 };
@@ -41,7 +41,7 @@ pub(crate) enum Server {
     /// A message queue.
     Queue(Broker),
     /// A server of another project with the same transports.
-    Peer(Peer),
+    Peer(&'static Peer),
 }
 
 /// A server of another project.
@@ -110,6 +110,16 @@ const fn contender(
     }
 }
 
+/// A server of another project.
+const fn peer(
+    name: &'static str,
+    title: &'static str,
+    peer: &'static Peer,
+    transport: Transport,
+) -> Contender {
+    contender(name, title, PEERS, Server::Peer(peer), transport)
+}
+
 const IN_MEMORY: &str = "The log is in the memory of the server and is lost if the server ends.";
 const AT_MOST_ONCE: &str = "A service like the examples in the documentation of axum and tokio. It stores nothing. A \
                             client that is slow or disconnected misses notifications without notice.";
@@ -117,13 +127,6 @@ const OVER_NATS: &str = "A publish is answered when JetStream has stored it. Eac
                          from a server without a broker.";
 const OVER_REDIS: &str = "A publish is answered when it is in the log file of Redis, which is on disk within a second. \
                           Each notification takes one hop more than from a server without a broker.";
-
-const WS: &str = "Node with the package ws and its \"server broadcast\" loop. It stores nothing. With compression, each client has \
-                  its own context, and messages of every size are compressed.";
-const BUN: &str = "Bun.serve with publish, and one context of compression for all clients, so that each message is compressed \
-                   alone. It stores nothing.";
-const NGINX: &str = "Our server without compression, and nginx as a proxy before it, with its default level of gzip. CPU time and \
-                     memory are those of both processes.";
 
 /// All contenders, each transport next to its baseline.
 pub(crate) static CONTENDERS: &[Contender] = &[
@@ -171,18 +174,28 @@ pub(crate) static CONTENDERS: &[Contender] = &[
         LongPolling,
     )
     .compressing(),
-    contender("ws", "WebSocket, ws", PEERS, Server::Peer(Peer::Ws), WebSocket).with(WS),
-    contender("ws-compressed", "WebSocket, ws, compressed", PEERS_COMPRESSED, Server::Peer(Peer::Ws), WebSocket)
-        .with(WS)
-        .compressing(),
-    contender("bun", "WebSocket, Bun", PEERS, Server::Peer(Peer::Bun), WebSocket).with(BUN),
-    contender("bun-compressed", "WebSocket, Bun, compressed", PEERS_COMPRESSED, Server::Peer(Peer::Bun), WebSocket)
-        .with(BUN)
-        .compressing(),
-    contender("nginx", "SSE, nginx", PEERS, Server::Peer(Peer::Nginx), Sse).with(NGINX),
-    contender("nginx-compressed", "SSE, nginx, compressed", PEERS_COMPRESSED, Server::Peer(Peer::Nginx), Sse)
-        .with(NGINX)
-        .compressing(),
+    peer("ws", "WebSocket, ws", &peers::WS, WebSocket),
+    peer("ws-compressed", "WebSocket, ws, compressed", &peers::WS, WebSocket).compressing(),
+    peer("bun", "WebSocket, Bun", &peers::BUN, WebSocket),
+    peer("bun-compressed", "WebSocket, Bun, compressed", &peers::BUN, WebSocket).compressing(),
+    peer("nginx", "SSE, nginx", &peers::NGINX, Sse),
+    peer("nginx-compressed", "SSE, nginx, compressed", &peers::NGINX, Sse).compressing(),
+    peer("durable-streams", "SSE, durable-streams", &peers::DURABLE_STREAMS, Sse),
+    peer(
+        "durable-streams-long-polling",
+        "long-polling, durable-streams",
+        &peers::DURABLE_STREAMS,
+        LongPolling,
+    ),
+    peer("ursula", "SSE, Ursula", &peers::URSULA, Sse),
+    peer("nchan", "WebSocket, nchan", &peers::NCHAN, WebSocket),
+    peer("nchan-sse", "SSE, nchan", &peers::NCHAN, Sse),
+    peer("centrifuge", "WebSocket, centrifuge", &peers::CENTRIFUGE, WebSocket),
+    peer("socket.io", "WebSocket, socket.io", &peers::SOCKET_IO, WebSocket),
+    peer("gorilla", "WebSocket, gorilla", &peers::GORILLA, WebSocket),
+    peer("gorilla-hub", "WebSocket, gorilla with a hub", &peers::GORILLA_HUB, WebSocket),
+    peer("fastwebsockets", "WebSocket, fastwebsockets", &peers::FASTWEBSOCKETS, WebSocket),
+    peer("sockudo-ws", "WebSocket, sockudo-ws", &peers::SOCKUDO_WS, WebSocket),
     contender("nats", "NATS", MESSAGE_QUEUE, Queue(Broker::Nats), Nats).with(
         "Core NATS, without our server in between. It stores nothing and delivers at most once, so a client that \
          is disconnected misses what is published meanwhile. Publishes are not answered. Browsers cannot use it.",
@@ -209,12 +222,32 @@ impl Contender {
     }
 
     const fn compressing(self) -> Self {
-        Self { compression: true, ..self }
+        let family = match self.server {
+            Server::Peer(_) => PEERS_COMPRESSED,
+            _ => self.family,
+        };
+        Self { compression: true, family, ..self }
     }
 
     /// Sets the remark.
     const fn with(self, remark: &'static str) -> Self {
         Self { remark: Some(remark), ..self }
+    }
+
+    /// The remark, which for a server of another project consists of its settings and its advantages.
+    pub(crate) fn remark(&self) -> Option<String> {
+        match self.peer() {
+            Some(Peer { settings, better, .. }) => Some(format!("{settings} Better: {better}")),
+            None => self.remark.map(str::to_owned),
+        }
+    }
+
+    /// The server of another project, if it is one.
+    pub(crate) fn peer(&self) -> Option<&'static Peer> {
+        match self.server {
+            Server::Peer(peer) => Some(peer),
+            _ => None,
+        }
     }
 
     pub(crate) fn is_one_http_server(&self) -> bool {

@@ -7,7 +7,6 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use crate::contender::{Contender, Server};
-use crate::peers::Peer;
 use crate::pin::Cores;
 use crate::plan::Plan;
 
@@ -98,18 +97,18 @@ impl Environment {
 
 impl Version {
     /// The servers of these contenders, each once.
-    pub(crate) fn of(plan: &Plan, contenders: &[&Contender]) -> Vec<Self> {
+    pub(crate) async fn of(plan: &Plan, contenders: &[&Contender]) -> Vec<Self> {
         let mut versions: Vec<Self> = Vec::new();
         for Contender { server, .. } in contenders {
             let ours = match &plan.running {
                 _ if matches!(server, Server::Queue(_)) => None,
-                _ if matches!(server, Server::Peer(Peer::Ws | Peer::Bun)) => None,
+                _ if matches!(server, Server::Peer(peer) if !peer.is_proxy) => None,
                 Some(running) => Some(Self { server: running.shown(), version: None }),
                 None => Some(Self::of_program(&plan.program)),
             };
             let broker = server.broker().map(|it| Self::of_program(Path::new(it.program().0)));
             let peer = match server {
-                Server::Peer(peer) => peer.version(),
+                Server::Peer(peer) => peer.version(&plan.peers).await.ok(),
                 _ => None,
             };
             for version in ours.into_iter().chain(broker).chain(peer) {
@@ -131,7 +130,7 @@ impl Version {
 }
 
 /// The first word that is a version, as in `nats-server: v2.9.10` and `Redis server v=7.0.15 sha=0`.
-pub(crate) fn first_version(text: &str) -> Option<String> {
+fn first_version(text: &str) -> Option<String> {
     let mut words = text
         .split_ascii_whitespace()
         .map(|word| word.strip_prefix("v=").or_else(|| word.strip_prefix('v')).unwrap_or(word));

@@ -103,6 +103,7 @@ async fn measure_cell(
         keeps_tickets: sequence.resumes_sessions(),
         headers: plan.running.as_ref().map_or(String::new(), |it| it.headers.clone()),
         transport: contender.transport,
+        peer: contender.peer().map(|peer| peer.name.to_owned()),
         http2: contender.http2,
         clients,
         publishers: plan.workload.publishers,

@@ -11,6 +11,9 @@ use crate::scenario::Scenario;
 use crate::sequence::{BURST, Clients, Sequence};
 use crate::workload::{PlanError, Workload, wrong};
 
+/// The folder of other servers in a clone of the repository.
+const PEERS: &str = "benches/peers";
+
 /// The plan of a comparison. Start from [`Plan::of`] and change fields.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -34,6 +37,8 @@ pub struct Plan {
     pub rows: Vec<String>,
     /// The most times that a cell is measured again if other work on the machine has disturbed it. Default: 0.
     pub repeats: usize,
+    /// The folder with the start scripts of other servers. Default: `benches/peers` in the current directory.
+    pub peers: PathBuf,
     /// The clients and what is published to them. Default: those of the scenario.
     pub workload: Workload,
 }
@@ -81,6 +86,7 @@ impl Plan {
             compression: scenario.compression,
             rows: Vec::new(),
             repeats: 0,
+            peers: PEERS.into(),
             workload: scenario.workload.clone(),
         }
     }

@@ -10,6 +10,8 @@ use std::path::PathBuf;
 pub(crate) struct Process {
     pid: u32,
     dir: PathBuf,
+    /// `true` if CPU time and memory include those of its descendants.
+    has_descendants: bool,
 }
 
 /// The machine's CPU time so far, in ticks over all cores.
@@ -21,16 +23,30 @@ pub(crate) struct MachineTime {
     spent: u64,
 }
 
+/// The fields of `/proc/*/stat`.
+#[derive(Debug, PartialEq)]
+struct Stat {
+    parent: u32,
+    /// CPU time.
+    ticks: u64,
+}
+
 /// The length of a tick of `/proc/*/stat`. Linux counts 100 a second on every architecture.
 const TICK_NS: u64 = 10_000_000;
 
 impl Process {
     pub(crate) fn new(pid: u32) -> Self {
-        Self { pid, dir: format!("/proc/{pid}").into() }
+        Self { pid, dir: format!("/proc/{pid}").into(), has_descendants: false }
+    }
+
+    /// The same process, whose CPU time and memory include those of its descendants that are running.
+    pub(crate) fn with_descendants(self) -> Self {
+        Self { has_descendants: true, ..self }
     }
 
     pub(crate) fn this() -> Self {
-        Self { pid: std::process::id(), dir: "/proc/self".into() }
+        let dir = "/proc/self".into();
+        Self { pid: std::process::id(), dir, has_descendants: false }
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -42,9 +58,11 @@ impl Process {
     /// The figures of the scheduler are exact but do not include threads that have ended. The count of the process
     /// includes them, but in ticks rounded down. Neither is too high, so the greater one is returned.
     pub(crate) fn cpu_ns(&self) -> Option<u64> {
-        let ticks = parse_stat(&fs::read_to_string(self.dir.join("stat")).ok()?)?;
-        let of_threads = self.threads_ns().unwrap_or(0);
-        Some(of_threads.max(ticks * TICK_NS))
+        self.sum(|process| {
+            let stat = parse_stat(&fs::read_to_string(process.dir.join("stat")).ok()?)?;
+            let of_threads = process.threads_ns().unwrap_or(0);
+            Some(of_threads.max(stat.ticks * TICK_NS))
+        })
     }
 
     fn threads_ns(&self) -> Option<u64> {
@@ -65,7 +83,34 @@ impl Process {
 
     /// The proportional set size in bytes: private memory, and an equal share of shared memory.
     pub(crate) fn pss(&self) -> Option<u64> {
-        parse_pss(&fs::read_to_string(self.dir.join("smaps_rollup")).ok()?)
+        self.sum(|process| parse_pss(&fs::read_to_string(process.dir.join("smaps_rollup")).ok()?))
+    }
+
+    /// The figure of this process, and those of its descendants if they are included. A descendant that has just ended
+    /// has none.
+    fn sum(&self, figure: impl Fn(&Self) -> Option<u64>) -> Option<u64> {
+        let own = figure(self)?;
+        let descendants = if self.has_descendants { self.descendants() } else { Vec::new() };
+        Some(own + descendants.iter().filter_map(figure).sum::<u64>())
+    }
+
+    /// The running children of the process, their children, and so on.
+    fn descendants(&self) -> Vec<Self> {
+        let pid = self.dir.file_name().and_then(|name| name.to_str()?.parse().ok());
+        let Some(pid) = pid else { return Vec::new() };
+        let processes = fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|entry| {
+            let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
+            let stat = parse_stat(&fs::read_to_string(entry.path().join("stat")).ok()?)?;
+            Some((pid, stat.parent))
+        });
+        let processes: Vec<(u32, u32)> = processes.collect();
+        let mut found = vec![pid];
+        let mut at = 0;
+        while let Some(&parent) = found.get(at) {
+            found.extend(processes.iter().filter(|one| one.1 == parent).map(|one| one.0));
+            at += 1;
+        }
+        found.into_iter().skip(1).map(Self::new).collect()
     }
 }
 
@@ -95,12 +140,14 @@ fn parse_schedstat(text: &str) -> Option<u64> {
     text.split_ascii_whitespace().next()?.parse().ok()
 }
 
-/// Parses utime and stime, fields 14 and 15. The name in field 2 may contain blanks and parentheses.
-fn parse_stat(text: &str) -> Option<u64> {
-    let mut fields = text.rsplit_once(')')?.1.split_ascii_whitespace().skip(11);
+/// Parses ppid, utime and stime, fields 4, 14 and 15. The name in field 2 may contain blanks and parentheses.
+fn parse_stat(text: &str) -> Option<Stat> {
+    let mut fields = text.rsplit_once(')')?.1.split_ascii_whitespace().skip(1);
+    let parent = fields.next()?.parse().ok()?;
+    let mut fields = fields.skip(9);
     let user: u64 = fields.next()?.parse().ok()?;
     let system: u64 = fields.next()?.parse().ok()?;
-    Some(user + system)
+    Some(Stat { parent, ticks: user + system })
 }
 
 fn parse_pss(text: &str) -> Option<u64> {
@@ -125,7 +172,7 @@ mod tests {
     #[test]
     fn a_name_with_blanks_and_parentheses_does_not_shift_the_fields() {
         let text = "42 (a (strange) name) S 1 42 42 0 -1 4194560 99 0 0 0 70 30 0 0 20 0 4 0";
-        assert_eq!(parse_stat(text), Some(100));
+        assert_eq!(parse_stat(text), Some(Stat { parent: 1, ticks: 100 }));
     }
 
     #[test]
@@ -142,6 +189,29 @@ mod tests {
     fn without_elapsed_time_nothing_was_stolen() {
         let now = MachineTime { total: 5, stolen: 1, spent: 3 };
         assert_eq!((now.stolen_since(&now), now.others_since(&now, 0)), (0.0, 0.0));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_figures_of_descendants_are_included_if_that_is_required() {
+        use std::io::{BufRead, BufReader};
+        use std::process::{Command, Stdio};
+
+        // The shell starts a shell, whose child prints once it runs.
+        let script = "sh -c 'sh -c \"echo ready; read word\"; true'; true";
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let alone = Process::new(child.id());
+        let all = alone.clone().with_descendants();
+        assert_eq!((alone.descendants().len(), line.as_str()), (2, "ready\n"));
+        assert!(all.pss().unwrap() > 2 * alone.pss().unwrap());
+        assert!(all.cpu_ns() >= alone.cpu_ns());
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        assert_eq!((all.pss(), all.cpu_ns()), (None, None));
     }
 
     #[cfg(target_os = "linux")]

@@ -24,6 +24,8 @@ pub(crate) struct Setup {
     /// Header lines of every HTTP request, each with its line end.
     pub(crate) headers: String,
     pub(crate) transport: Transport,
+    /// The name of the peer whose requests are used. `None` for our server and for message queues.
+    pub(crate) peer: Option<String>,
     /// `true` if clients connect by HTTP/2. Publishers always use HTTP/1.1.
     pub(crate) http2: bool,
     pub(crate) clients: usize,
@@ -142,6 +144,7 @@ impl Setup {
             keeps_tickets: false,
             headers: String::new(),
             transport,
+            peer: None,
             http2: false,
             clients: 7,
             publishers: 1,

@@ -136,10 +136,10 @@ pub async fn run(
     }
     warnings.extend(Warning::of_circumstances(plan, &cores));
     warnings.extend(Warning::of(&samples, &summary, &contenders));
-    environment.servers = Version::of(plan, &contenders);
-    let remarks = contenders.iter().filter_map(|one| {
-        Some(Remark { transport: one.title.to_owned(), text: one.remark?.to_owned() })
-    });
+    environment.servers = Version::of(plan, &contenders).await;
+    let remarks = contenders
+        .iter()
+        .filter_map(|one| Some(Remark { transport: one.title.to_owned(), text: one.remark()? }));
     let remarks = remarks.collect();
     let (schema, scenario) = (Report::SCHEMA, plan.scenario.name.to_owned());
     let plan = plan.workload.clone();

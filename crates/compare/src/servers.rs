@@ -18,7 +18,7 @@ use crate::cgroup::Cgroup;
 use crate::child::Child;
 use crate::contender::{Broker, Contender, Server};
 use crate::network::{Network, SERVER};
-use crate::peers::{Peer, accepts};
+use crate::peers::{Peer, Start, accepts};
 use crate::pin::Cores;
 use crate::plan::Plan;
 use crate::proc::Process;
@@ -54,7 +54,7 @@ pub(crate) struct Servers {
     cgroup: Option<Cgroup>,
     /// The simulated network on whose side of the servers they are started.
     network: Option<Arc<Network>>,
-    /// The files of a peer.
+    /// The files of a peer, which are removed after it has ended.
     directory: Option<TempDir>,
 }
 
@@ -65,21 +65,18 @@ enum Running {
     Redis(LocalRedis),
 }
 
-/// The program of a broker or a peer is not installed.
+/// The program of a broker or a peer is not installed. The text says how to install it.
 #[derive(Debug, Error)]
-#[error("there is no {what}: {remedy}")]
-pub(crate) struct NotInstalled {
-    pub(crate) what: String,
-    pub(crate) remedy: String,
-}
+#[error("{0}")]
+pub(crate) struct NotInstalled(pub(crate) String);
 
 impl NotInstalled {
     /// A missing program, the URL to get it from, and its package in Debian and Ubuntu.
-    pub(crate) fn program(name: &str, from: &str, package: Option<&str>) -> Self {
-        let package = package.map_or(String::new(), |package| {
-            format!(", or on Debian and Ubuntu with `apt-get install {package}`")
-        });
-        Self { what: format!("{name} in PATH"), remedy: format!("get it from {from}{package}") }
+    fn program(name: &str, from: &str, package: &str) -> Self {
+        Self(format!(
+            "there is no {name} in PATH: get it from {from}, or on Debian and Ubuntu with `apt-get \
+             install {package}`"
+        ))
     }
 }
 
@@ -139,12 +136,12 @@ impl Servers {
                 servers.spawn(&plan.program, &all, cores).await?;
             }
             (Server::Peer(peer), _) => {
-                if peer == Peer::Nginx {
+                if peer.is_proxy {
                     let all = SERVE.iter().copied().chain([listen.as_str()]);
                     let all: Vec<&str> = all.chain(args.iter().copied()).collect();
                     servers.spawn(&plan.program, &all, cores).await?;
                 }
-                servers.start_peer(peer, compression, cores).await?;
+                servers.start_peer(peer, &plan.peers, compression, cores).await?;
             }
             (Server::Queue(_), _) => {}
         }
@@ -154,32 +151,33 @@ impl Servers {
     /// Starts a peer, to which clients connect instead of the server that was started before it.
     async fn start_peer(
         &mut self,
-        peer: Peer,
+        peer: &Peer,
+        folder: &Path,
         compression: bool,
         cores: &Cores,
     ) -> anyhow::Result<()> {
         let upstream = self.urls.pop();
         let upstream = upstream.as_ref().map(|url| &url[Position::BeforeHost..Position::AfterPort]);
-        let start = peer.prepare(compression, upstream)?;
-        match start.address {
-            None => self.spawn(Path::new(start.program), &start.args, cores).await?,
-            Some(address) => {
-                let mut child = self.child(Path::new(start.program), &start.args, cores).await?;
-                tokio::select! {
-                    () = accepts(&address) => {}
-                    line = child.line("it accepted connections") => {
-                        let line = line?;
-                        return Err(child.error(format_args!(" printed {line:?}")));
-                    }
-                    () = sleep(START) => {
-                        return Err(child.error(": it did not accept connections in time"));
-                    }
-                }
-                self.add_started(format!("http://{address}").parse()?, child.process());
-                self.children.push(child);
+        let Start { program, args, address } = peer.prepare(folder, compression, upstream).await?;
+        let directory = tempfile::tempdir().context("cannot create a directory")?;
+        let path = directory.path().to_owned();
+        let start = async move || Child::start_in(&program, &args, Some(&path));
+        let mut child = cores.start_server(None, start).await?;
+        self.directory = Some(directory);
+        let before = "it accepted connections";
+        tokio::select! {
+            () = accepts(&address) => {}
+            line = child.line(before) => {
+                let line = line?;
+                return Err(child.error(format_args!(" printed {line:?} before {before}")));
+            }
+            () = sleep(START) => {
+                return Err(child.error(format_args!(": {} s passed before {before}", START.as_secs())));
             }
         }
-        self.directory = Some(start.directory);
+        let process = child.process().map(Process::with_descendants);
+        self.add_started(format!("http://{address}").parse()?, process);
+        self.children.push(child);
         Ok(())
     }
 
@@ -323,7 +321,7 @@ impl Running {
             };
             started.or_else(|error| match (error, broker.program()) {
                 (LocalError::Missing { .. }, (program, from)) => {
-                    Err(NotInstalled::program(program, from, Some(program)).into())
+                    Err(NotInstalled::program(program, from, program).into())
                 }
                 (error, _) => Err(error).context("the broker did not start"),
             })
@@ -389,7 +387,7 @@ mod tests {
 
     #[test]
     fn the_error_for_a_missing_broker_contains_where_to_get_it() {
-        let error = NotInstalled::program("pigeon", "https://pigeon", Some("pigeon"));
+        let error = NotInstalled::program("pigeon", "https://pigeon", "pigeon");
         assert!(error.to_string().contains("apt-get install pigeon"));
     }
 }

@@ -12,8 +12,9 @@ use std::io;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// `$1` is the process and `$2` its directory, or empty. `read` returns at the end of the pipe.
-const SCRIPT: &str = r#"read -r _; kill -9 "$1" 2>/dev/null
+/// `$1` is the process and `$2` its directory, or empty. `read` returns at the end of the pipe. A process that leads a
+/// group is killed with all of the group.
+const SCRIPT: &str = r#"read -r _; kill -9 "-$1" 2>/dev/null || kill -9 "$1" 2>/dev/null
 [ -z "$2" ] || rm -rf -- "$2" || { sleep 1; rm -rf -- "$2"; }"#;
 
 /// Watches over one child. Dropping it ends the watch without ending the child.
@@ -24,7 +25,7 @@ impl Watchdog {
     /// Watches over the process `pid`, which must be a child of this process. Drop the watchdog once the child has
     /// been waited for: from then on the system may give the same id to another process.
     ///
-    /// If this process ends first, the child is killed, and then `directory` is removed with what is in it.
+    /// If this process ends first, the child is killed, with its process group if it leads one, and then `directory` is removed with what is in it.
     ///
     /// # Errors
     /// Fails if no shell can be started, and on systems other than Unix.

@@ -30,7 +30,7 @@
 //! | running a command | `stages.rs` |
 //! | the event loop | `event_loop.rs` |
 //! | clients and publishers | `crowd.rs`, `publisher.rs`, `socket.rs` |
-//! | their requests, and TLS | `requests.rs`, `tls.rs`, `../tls.rs` |
+//! | their requests, those to other servers, and TLS | `requests.rs`, `peer.rs`, `tls.rs`, `../tls.rs` |
 //! | clients by WebTransport | `quic.rs`, `session_event.rs` |
 //! | parsing and inflating what they read | `wire/`, `inbox.rs` |
 //! | payloads and their stamps, the check, the latencies | `payload.rs`, `stamp.rs`, `order.rs`, `score.rs`, `handshakes.rs` |
@@ -42,6 +42,7 @@ mod handshakes;
 mod inbox;
 mod order;
 mod payload;
+mod peer;
 mod publisher;
 #[cfg_attr(not(feature = "webtransport"), path = "no_quic.rs")]
 mod quic;

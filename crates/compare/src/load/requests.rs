@@ -7,16 +7,20 @@ use rustls::client::UnbufferedClientConnection;
 use url::{Position, Url};
 
 use super::payload;
+use super::peer;
 use super::socket::resolve;
 use super::stamp::Run;
 use super::tls::Tls;
 use super::wire::Reader;
+use super::wire::dialogue::Dialogue;
 use super::wire::gzip::GzipEvents;
+use super::wire::header_polls::HeaderPolls;
 use super::wire::http::{Events, Polls, Responses, Stream};
 use super::wire::http2::{Body, Http2, Request};
 use super::wire::nats::{self, Nats};
 use super::wire::redis::{self, Redis};
 use super::wire::websocket::Frames;
+use crate::peers::Adapter;
 use crate::protocol::{Setup, Transport};
 use crate::tls::Session;
 use crate::workload::Payload;
@@ -25,6 +29,8 @@ use crate::workload::Payload;
 #[derive(Debug)]
 pub(crate) struct Requests {
     pub(crate) transport: Transport,
+    /// The requests of a server of another project.
+    adapter: Option<&'static Adapter>,
     /// `true` if clients connect by HTTP/2.
     pub(crate) http2: bool,
     servers: Vec<Server>,
@@ -65,6 +71,7 @@ impl Requests {
     pub(crate) fn new(setup: &Setup, run: Run) -> anyhow::Result<Self> {
         Ok(Self {
             transport: setup.transport,
+            adapter: peer::adapter(setup)?,
             http2: setup.http2,
             servers: setup.urls.iter().map(Server::of).collect::<Result<_, _>>()?,
             tls: match &setup.certificate {
@@ -81,9 +88,20 @@ impl Requests {
         })
     }
 
-    /// Changes the topic of all requests that follow.
-    pub(crate) fn set_topic(&mut self, name: &str) {
+    /// Changes the topic of all requests that follow, and creates it if the server requires that.
+    ///
+    /// # Errors
+    /// Fails if the server does not create it.
+    pub(crate) fn set_topic(&mut self, name: &str) -> anyhow::Result<()> {
         self.topic = format!("{name}.{}", self.run);
+        let Some(adapter) = self.adapter else { return Ok(()) };
+        let Server { address, host, .. } = &self.servers[0];
+        for number in 0..self.topics {
+            for creation in adapter.create {
+                peer::create(creation, adapter, &self.topic(number), *address, host)?;
+            }
+        }
+        Ok(())
     }
 
     /// The address of the server of a client. Publishers use that of the first client.
@@ -128,15 +146,26 @@ impl Requests {
 
     fn subscribe_by_http1(&self, index: usize, topic: &str) -> (Vec<u8>, Box<dyn Reader>) {
         let server = self.of_client(index);
-        let get = |headers: &str| self.request("GET", server, topic, &self.query(), headers).into();
+        let target = match self.adapter {
+            Some(adapter) => Adapter::fill(adapter.subscribe, topic),
+            None => format!("/topics/{topic}{}", self.query()),
+        };
+        let get = |headers: &str| self.request("GET", server, &target, headers).into();
         let gzip = if self.compression { "Accept-Encoding: gzip\r\n" } else { "" };
         match self.transport {
             Transport::WebSocket => {
-                let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\n\
-                               Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: tidings.v1\r\n\
-                               Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+                let protocol = match self.adapter {
+                    Some(_) => "",
+                    None => "Sec-WebSocket-Protocol: tidings.v1\r\n",
+                };
+                let upgrade = format!(
+                    "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                     {protocol}Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                );
                 if !self.compression {
-                    return (get(upgrade), Box::new(Stream::new(101, Frames::default())));
+                    let dialogue = self.adapter.and_then(|it| Dialogue::new(it, topic));
+                    let frames = dialogue.map_or_else(Frames::default, Frames::with);
+                    return (get(&upgrade), Box::new(Stream::new(101, frames)));
                 }
                 let extension =
                     "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
@@ -152,10 +181,21 @@ impl Requests {
                 (get(&accept), reader)
             }
             _ => {
-                let poll = self.request("GET", server, topic, POLL, gzip);
-                let (before_cursor, after_cursor) = poll.split_once('\n').unwrap_or_default();
-                let reader = Responses::to_polls(before_cursor.into(), after_cursor.into());
-                (get(gzip), Box::new(reader))
+                let reader: Box<dyn Reader> = match self.adapter.and_then(|it| it.poll) {
+                    Some(poll) => {
+                        let poll = Adapter::fill(poll, topic);
+                        Box::new(HeaderPolls::new(&self.request("GET", server, &poll, "")))
+                    }
+                    None => {
+                        let poll = format!("/topics/{topic}{POLL}");
+                        let poll = self.request("GET", server, &poll, gzip);
+                        let (before_cursor, after_cursor) =
+                            poll.split_once('\n').unwrap_or_default();
+                        let (before, after) = (before_cursor.into(), after_cursor.into());
+                        Box::new(Responses::to_polls(before, after))
+                    }
+                };
+                (get(gzip), reader)
             }
         }
     }
@@ -221,6 +261,13 @@ impl Requests {
     pub(crate) fn publish(&self, out: &mut Vec<u8>, publisher: u16, sequence: u64) {
         let (topic, mut payload) = (self.topic(sequence), Vec::with_capacity(self.payload.most()));
         payload::write(self.payload, &mut payload, self.run, sequence);
+        let target = match self.adapter {
+            Some(adapter) => {
+                payload = adapter.wrap(payload);
+                Adapter::fill(adapter.publish, &topic)
+            }
+            None => format!("/topics/{topic}"),
+        };
         let length = payload.len();
         let (head, end) = match self.transport {
             Transport::Nats | Transport::JetStream => {
@@ -233,7 +280,7 @@ impl Requests {
             | Transport::LongPolling
             | Transport::WebTransport => {
                 let length = format!("Content-Length: {length}\r\n");
-                (self.request("POST", &self.servers[0], &topic, "", &length), "")
+                (self.request("POST", &self.servers[0], &target, &length), "")
             }
         };
         out.extend_from_slice(head.as_bytes());
@@ -255,18 +302,12 @@ impl Requests {
         }
     }
 
-    /// The head of a request, with these headers and those of the setup.
-    fn request(
-        &self,
-        method: &str,
-        server: &Server,
-        topic: &str,
-        query: &str,
-        headers: &str,
-    ) -> String {
+    /// The head of a request for this path and query, with these headers, those of the setup and those of a peer.
+    fn request(&self, method: &str, server: &Server, target: &str, headers: &str) -> String {
         let (Server { host, path, .. }, further) = (server, &self.headers);
+        let of_peer = self.adapter.map_or("", |adapter| adapter.headers);
         format!(
-            "{method} {path}/topics/{topic}{query} HTTP/1.1\r\nHost: {host}\r\n{further}{headers}\r\n"
+            "{method} {path}{target} HTTP/1.1\r\nHost: {host}\r\n{further}{of_peer}{headers}\r\n"
         )
     }
 
@@ -300,5 +341,25 @@ mod tests {
         let expected = "GET /news/topics/compare.0000000.2 HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\
                         Authorization: Bearer x\r\nAccept: text/event-stream\r\n\r\n";
         assert_eq!(request, expected.as_bytes());
+    }
+
+    #[test]
+    fn the_requests_to_a_peer_are_those_of_its_protocol() {
+        let setup = Setup {
+            peer: Some("durable-streams".into()),
+            ..Setup::of_tests(Transport::LongPolling)
+        };
+        let requests = Requests::new(&setup, Run::new(1)).unwrap();
+        let (request, _) = requests.subscribe(0);
+        let head = "HTTP/1.1\r\nHost: 127.0.0.1:4242\r\nContent-Type: text/plain\r\n";
+        let expected = format!("GET /v1/stream/compare.00000001?offset=now {head}\r\n");
+        assert_eq!(String::from_utf8_lossy(&request), expected);
+        let mut publish = Vec::new();
+        requests.publish(&mut publish, 0, 0);
+        let expected =
+            format!("POST /v1/stream/compare.00000001 {head}Content-Length: 128\r\n\r\n@0000");
+        assert!(String::from_utf8_lossy(&publish).starts_with(&expected));
+        let unknown = Setup { peer: Some("pigeon".into()), ..setup };
+        assert!(Requests::new(&unknown, Run::new(1)).is_err());
     }
 }

@@ -47,7 +47,7 @@ impl Load {
     }
 
     fn rehearse(&mut self) -> anyhow::Result<()> {
-        self.crowd.requests.set_topic("rehearsal");
+        self.crowd.requests.set_topic("rehearsal")?;
         self.gather(REHEARSAL.min(self.clients), REHEARSAL)?;
         for _ in 0..REHEARSAL {
             self.publish_one(self.now())?;
@@ -58,8 +58,7 @@ impl Load {
             bail!("the first notifications did not arrive{}", reason.unwrap_or_default());
         }
         self.crowd.clear();
-        self.crowd.requests.set_topic("compare");
-        Ok(())
+        self.crowd.requests.set_topic("compare")
     }
 
     fn connect(&mut self, at_once: usize, resumes: bool) -> anyhow::Result<()> {

@@ -1,6 +1,8 @@
 //! HTTP: a stream after a head, or one response after another.
 
-use httparse::{EMPTY_HEADER, Response, Status};
+use std::ops::RangeInclusive;
+
+use httparse::{EMPTY_HEADER, Header, Response, Status};
 
 use super::Reader;
 use super::chunks::Chunks;
@@ -15,6 +17,11 @@ const ID: &[u8] = br#"{"id":""#;
 
 /// The longest cursor in bytes.
 const LONGEST_ID: usize = 52;
+
+/// The statuses of success.
+pub(super) const SUCCESS: RangeInclusive<u16> = 200..=299;
+
+const NO_CONTENT: u16 = 204;
 
 /// Reads the head of a response and then a stream.
 #[derive(Debug)]
@@ -84,10 +91,13 @@ impl<R: Reader> Reader for Stream<R> {
     fn take(&mut self, input: &[u8], inbox: &mut Inbox<'_>) -> Result<usize, Gone> {
         let mut at = 0;
         if let Some(status) = self.status {
-            let Some(head) = Head::read(input, status)? else { return Ok(0) };
+            let Some(head) = Head::read(input, status..=status)? else { return Ok(0) };
             self.status = None;
             self.body.begin(&head)?;
-            inbox.answers += 1;
+            match self.body.opening() {
+                Some(opening) => inbox.request(&[&opening]),
+                None => inbox.answers += 1,
+            }
             at = head.length;
         }
         Ok(at + self.body.take(&input[at..], inbox)?)
@@ -120,7 +130,7 @@ impl Responses {
 
     /// Reads a head, and the cursor of a poll. Returns the offset of the body.
     fn begin(&mut self, input: &[u8]) -> Result<Option<usize>, Gone> {
-        let Some(head) = Head::read(input, 200)? else { return Ok(None) };
+        let Some(head) = Head::read(input, SUCCESS)? else { return Ok(None) };
         let length = head.body.ok_or(Gone::Invalid("a response has no Content-Length"))?;
         self.is_gzip = head.is_gzip;
         if let (Some(polls), false) = (&mut self.polls, head.is_gzip) {
@@ -234,8 +244,20 @@ impl Head {
     /// Parses the head at the start of `input`. `None` means that it is not complete.
     ///
     /// # Errors
-    /// Fails if it is not a head of HTTP/1.1, or its status is not the expected one.
-    fn read(input: &[u8], status: u16) -> Result<Option<Self>, Gone> {
+    /// Fails if it is not a head of HTTP/1.1, or its status is not an expected one.
+    fn read(input: &[u8], expected: RangeInclusive<u16>) -> Result<Option<Self>, Gone> {
+        Self::read_with(input, expected, |_| ())
+    }
+
+    /// Parses the head and passes all headers to `inspect`.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub(super) fn read_with(
+        input: &[u8],
+        expected: RangeInclusive<u16>,
+        inspect: impl FnOnce(&[Header<'_>]),
+    ) -> Result<Option<Self>, Gone> {
         let mut headers = [EMPTY_HEADER; 32];
         let mut response = Response::new(&mut headers);
         let Ok(parsed) = response.parse(input) else {
@@ -243,9 +265,10 @@ impl Head {
         };
         let Status::Complete(length) = parsed else { return Ok(None) };
         let code = response.code.unwrap_or_default();
-        if code != status {
+        if !expected.contains(&code) {
             return Err(Gone::Rejected(code));
         }
+        inspect(response.headers);
         let value = |name: &str| {
             let mut headers = response.headers.iter();
             let header = headers.find(|header| header.name.eq_ignore_ascii_case(name))?;
@@ -258,7 +281,8 @@ impl Head {
         let extensions = value("sec-websocket-extensions").unwrap_or_default();
         Ok(Some(Self {
             length,
-            body: body.transpose()?,
+            // A response of this status has no body and no length of it (RFC 9110, section 8.6).
+            body: if code == NO_CONTENT { Some(0) } else { body.transpose()? },
             is_gzip: value("content-encoding") == Some("gzip"),
             is_chunked: value("transfer-encoding") == Some("chunked"),
             deflates: extensions.starts_with("permessage-deflate"),
@@ -352,7 +376,7 @@ mod tests {
                 five_by_cuts(&chunked, cut, &mut Stream::new(200, Events::default()));
             }
         }
-        let rejected = Head::read(b"HTTP/1.1 404 Not Found\r\n\r\n", 200);
+        let rejected = Head::read(b"HTTP/1.1 404 Not Found\r\n\r\n", SUCCESS);
         assert!(matches!(rejected, Err(Gone::Rejected(404))));
     }
 

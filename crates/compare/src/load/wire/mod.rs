@@ -1,7 +1,9 @@
 //! The protocol of each transport: what connections send, and how stamps and responses are found in what they receive.
 
 mod chunks;
+pub(crate) mod dialogue;
 pub(crate) mod gzip;
+pub(crate) mod header_polls;
 pub(crate) mod http;
 pub(crate) mod http2;
 pub(crate) mod inflate;
@@ -32,6 +34,11 @@ pub(crate) trait Reader: Debug {
     /// Fails if the server does not compress the content although the client requires that.
     fn begin(&mut self, _head: &Head) -> Result<(), Gone> {
         Ok(())
+    }
+
+    /// The bytes to send after the head of the response, if the client is subscribed only once they are answered.
+    fn opening(&mut self) -> Option<Vec<u8>> {
+        None
     }
 
     /// Parses the bytes of one read, which may end anywhere, and returns how many it has used. The rest is passed again

@@ -2,6 +2,7 @@
 //! message may be compressed (RFC 7692), with the history of those before it.
 
 use super::Reader;
+use super::dialogue::Dialogue;
 use super::http::Head;
 use super::inflate::Place;
 use crate::load::gone::Gone;
@@ -24,6 +25,8 @@ pub(crate) struct Frames {
     left: u64,
     /// `None` if the client does not accept compressed messages.
     deflate: Option<Box<Deflate>>,
+    /// `None` if the server sends nothing but notifications.
+    dialogue: Option<Box<Dialogue>>,
 }
 
 /// The compressed messages of a client.
@@ -43,7 +46,12 @@ struct Deflate {
 impl Frames {
     /// The reader of a client that requires compression.
     pub(crate) fn compressed() -> Self {
-        Self { left: 0, deflate: Some(Box::default()) }
+        Self { deflate: Some(Box::default()), ..Self::default() }
+    }
+
+    /// The reader of a client of a protocol on top of WebSocket.
+    pub(crate) fn with(dialogue: Dialogue) -> Self {
+        Self { dialogue: Some(Box::new(dialogue)), ..Self::default() }
     }
 
     /// Begins a data frame with this first byte.
@@ -103,6 +111,10 @@ impl Reader for Frames {
         }
     }
 
+    fn opening(&mut self) -> Option<Vec<u8>> {
+        self.dialogue.as_ref()?.opening()
+    }
+
     fn take(&mut self, input: &[u8], inbox: &mut Inbox<'_>) -> Result<usize, Gone> {
         let mut at = 0;
         loop {
@@ -115,6 +127,14 @@ impl Reader for Frames {
             };
             let opcode = first & 0x0f;
             if opcode < 8 {
+                if let Some(dialogue) = self.dialogue.as_mut().filter(|it| it.expects(length)) {
+                    let Some(message) = input.get(at + head..at + head + length as usize) else {
+                        return Ok(at);
+                    };
+                    dialogue.take(message, inbox);
+                    at += head + length as usize;
+                    continue;
+                }
                 at += head;
                 self.begin_frame(first, length)?;
                 continue;
@@ -145,10 +165,24 @@ fn head(input: &[u8]) -> Option<(u8, usize, u64)> {
     Some((first, head, length))
 }
 
-/// Appends the pong that answers a ping. The frames of a client are masked, and a mask of zero does not change the
-/// payload. Unpredictable masks protect proxies (section 10.3), which the load does not use.
+/// Appends the pong that answers a ping.
 fn pong(out: &mut Vec<u8>, payload: &[u8]) {
-    out.extend_from_slice(&[0x8a, 0x80 | payload.len() as u8, 0, 0, 0, 0]);
+    append(out, 10, payload);
+}
+
+/// Appends a frame of a client with at most [`CONTROL`] bytes, or with fewer than 64 KiB if it is a data frame. The
+/// frames of a client are masked, and a mask of zero does not change the payload. Unpredictable masks protect proxies
+/// (section 10.3), which the load does not use.
+pub(super) fn append(out: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
+    out.push(FIN | opcode);
+    match payload.len() {
+        short @ 0..126 => out.push(0x80 | short as u8),
+        length => {
+            out.push(0x80 | 126);
+            out.extend_from_slice(&(length as u16).to_be_bytes());
+        }
+    }
+    out.extend_from_slice(&[0; 4]);
     out.extend_from_slice(payload);
 }
 

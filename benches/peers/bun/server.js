@@ -1,7 +1,8 @@
 // WebSocket by Bun.serve, whose publish sends to all clients. Publishes are requests of the load.
-const isCompressed = process.argv[2] === 'on';
-const server = Bun.serve({
-  port: 0,
+const [port, compression] = process.argv.slice(2);
+const isCompressed = compression === 'on';
+Bun.serve({
+  port: Number(port),
   hostname: '127.0.0.1',
   idleTimeout: 0,
   development: false,
@@ -23,4 +24,3 @@ const server = Bun.serve({
     message() {},
   },
 });
-console.log(`listening on http://127.0.0.1:${server.port}`);

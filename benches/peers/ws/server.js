@@ -1,10 +1,10 @@
 // WebSocket by the package ws for Node, as in "server broadcast" of its README. Publishes are requests of the load.
 const http = require('http');
-const { createRequire } = require('module');
-const { WebSocketServer, WebSocket } = createRequire(process.cwd() + '/compare.js')('ws');
+const { WebSocketServer, WebSocket } = require('ws');
 
+const [port, compression] = process.argv.slice(2);
 const clients = new Map();
-const perMessageDeflate = process.argv[2] === 'on' && { threshold: 0 };
+const perMessageDeflate = compression === 'on' && { threshold: 0 };
 const sockets = new WebSocketServer({ noServer: true, perMessageDeflate });
 
 const server = http.createServer({ noDelay: true }, (request, response) => {
@@ -28,6 +28,4 @@ server.on('upgrade', (request, socket, head) => {
   });
 });
 Object.assign(server, { requestTimeout: 0, headersTimeout: 0, keepAliveTimeout: 3600e3 });
-server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, () => {
-  console.log(`listening on http://127.0.0.1:${server.address().port}`);
-});
+server.listen({ port: Number(port), host: '127.0.0.1', backlog: 4096 });

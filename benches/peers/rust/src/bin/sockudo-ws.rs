@@ -1,0 +1,76 @@
+//! WebSocket by sockudo-ws, the library of the server Sockudo, with its own topics, as in its example `pubsub_echo`.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
+use hyper::upgrade::OnUpgrade;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use peers::Topics;
+use sockudo_ws::handshake::generate_accept_key;
+use sockudo_ws::pubsub::{PubSub, SubscriberId};
+use sockudo_ws::{Config, Message, WebSocketStream};
+use tokio::sync::mpsc::{self, UnboundedReceiver};
+
+#[derive(Default)]
+struct Sockudo(Arc<PubSub>);
+
+impl Topics for Sockudo {
+    fn subscribe(&self, request: Request<Incoming>) -> Option<Response<Full<Bytes>>> {
+        let key = request.headers().get(SEC_WEBSOCKET_KEY)?.to_str().ok()?;
+        let accept = generate_accept_key(key);
+        let topic = request.uri().path().to_owned();
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the library takes only channels without a bound"
+        )]
+        let (sender, messages) = mpsc::unbounded_channel();
+        let id = self.0.create_subscriber(sender);
+        self.0.subscribe(id, &topic);
+        tokio::spawn(client(hyper::upgrade::on(request), messages, id, self.0.clone()));
+        Response::builder()
+            .status(StatusCode::SWITCHING_PROTOCOLS)
+            .header(UPGRADE, "websocket")
+            .header(CONNECTION, "Upgrade")
+            .header(SEC_WEBSOCKET_ACCEPT, accept)
+            .body(Full::default())
+            .ok()
+    }
+
+    fn publish(&self, topic: &str, message: Bytes) {
+        self.0.publish(topic, Message::Text(message));
+    }
+}
+
+async fn client(
+    upgrade: OnUpgrade,
+    mut messages: UnboundedReceiver<Message>,
+    id: SubscriberId,
+    topics: Arc<PubSub>,
+) {
+    if let Ok(socket) = upgrade.await {
+        let stream = WebSocketStream::server(TokioIo::new(socket), Config::default());
+        let (mut reader, mut writer) = stream.split();
+        loop {
+            tokio::select! {
+                Some(message) = messages.recv() => {
+                    if writer.send(message).await.is_err() {
+                        break;
+                    }
+                }
+                message = reader.next() => match message {
+                    Some(Ok(Message::Close(_)) | Err(_)) | None => break,
+                    Some(Ok(_)) => {}
+                },
+            }
+        }
+    }
+    topics.remove_subscriber(id);
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    peers::serve(Sockudo::default())
+}

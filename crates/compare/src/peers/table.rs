@@ -1,0 +1,169 @@
+//! The list of peers.
+
+use super::{Adapter, Creation, Opening, Peer};
+use crate::protocol::Transport::{LongPolling, Sse, WebSocket};
+
+/// All peers.
+pub(crate) static PEERS: &[&Peer] = &[
+    &DURABLE_STREAMS,
+    &URSULA,
+    &NCHAN,
+    &CENTRIFUGE,
+    &SOCKET_IO,
+    &WS,
+    &BUN,
+    &GORILLA,
+    &GORILLA_HUB,
+    &FASTWEBSOCKETS,
+    &SOCKUDO_WS,
+    &NGINX,
+];
+
+pub(crate) static DURABLE_STREAMS: Peer = Peer {
+    name: "durable-streams",
+    adapters: &[
+        Adapter { subscribe: "/v1/stream/{topic}?offset=now&live=sse", ..durable_stream(Sse) },
+        Adapter {
+            subscribe: "/v1/stream/{topic}?offset=now",
+            poll: Some(
+                "/v1/stream/{topic}?offset={stream-next-offset}&cursor={stream-cursor}&live=long-poll",
+            ),
+            ..durable_stream(LongPolling)
+        },
+    ],
+    settings: "Electric's durable-streams with --durability memory, so that a publish is answered when it is in the \
+               page cache of its file, and with one worker thread. The stream is text, so that a response may contain \
+               several messages without boundaries.",
+    better: "Its log is a file that survives the end of the server. It sends old messages from the page cache \
+             without reading them.",
+    is_proxy: false,
+};
+
+pub(crate) static WS: Peer = Peer {
+    name: "ws",
+    adapters: &[Adapter::ours(WebSocket)],
+    settings: "Node with the package ws and its \"server broadcast\" loop. It stores nothing. With compression, each client has \
+               its own context, and messages of every size are compressed.",
+    better: "It is a library of 150 KB for the runtime that many services already use.",
+    is_proxy: false,
+};
+
+pub(crate) static BUN: Peer = Peer {
+    name: "bun",
+    adapters: &[Adapter::ours(WebSocket)],
+    settings: "Bun.serve with publish, and one context of compression for all clients, so that each message is compressed \
+               alone. It stores nothing.",
+    better: "Its topics and its sends are compiled code (uWebSockets), while the application is JavaScript.",
+    is_proxy: false,
+};
+
+pub(crate) static URSULA: Peer = Peer {
+    name: "ursula",
+    adapters: &[Adapter {
+        subscribe: "/compare/{topic}?offset=now&live=sse",
+        create: &[
+            Creation { method: "PUT", target: "/compare", body: "" },
+            Creation { method: "PUT", target: "/compare/{topic}", body: "" },
+        ],
+        publish: "/compare/{topic}",
+        headers: "Content-Type: text/plain\r\n",
+        ..Adapter::ours(Sse)
+    }],
+    settings: "One node of Ursula with the preset default, which keeps its log in memory.",
+    better: "Three or five nodes replicate each stream by Raft before a publish is answered, and old messages move to \
+             S3. One node in memory does neither.",
+    is_proxy: false,
+};
+
+pub(crate) static NCHAN: Peer = Peer {
+    name: "nchan",
+    adapters: &[Adapter::ours(WebSocket), Adapter::ours(Sse)],
+    settings: "nginx with the module nchan and one worker. It keeps the last 1,000 messages of a channel in shared \
+               memory. A client by WebSocket does not receive the id of a message, so that it cannot resume.",
+    better: "It is a module of nginx, so that TLS, limits and access rules are those of nginx. Its workers share the \
+             channels, and Redis connects several machines.",
+    is_proxy: false,
+};
+
+pub(crate) static CENTRIFUGE: Peer = Peer {
+    name: "centrifuge",
+    adapters: &[Adapter {
+        opening: Some(Opening { send: &[r#"{"id":1}"#], answer: r#"{"id":1,"result":"# }),
+        ..Adapter::ours(WebSocket)
+    }],
+    settings: "The library of Centrifugo with its default settings, in Debian's version, with pooled write buffers and \
+               GOMAXPROCS=1. The server subscribes each client, in the JSON protocol. It stores nothing without \
+               history.",
+    better: "It has presence, history, calls from clients, clients in many languages, and brokers of several kinds.",
+    is_proxy: false,
+};
+
+pub(crate) static SOCKET_IO: Peer = Peer {
+    name: "socket.io",
+    adapters: &[Adapter {
+        subscribe: "/socket.io/?EIO=4&transport=websocket",
+        opening: Some(Opening { send: &[r#"40{"topic":"/topics/{topic}"}"#], answer: "40{" }),
+        ping: Some(["2", "3"]),
+        ..Adapter::ours(WebSocket)
+    }],
+    settings: "socket.io on Node with a room for each topic, only the transport WebSocket, the native add-ons of ws, and \
+               no reference to first requests, as its documentation recommends. It stores nothing.",
+    better: "Clients can call the server and each other, with answers and rooms, and fall back to long-polling.",
+    is_proxy: false,
+};
+
+pub(crate) static GORILLA: Peer = Peer {
+    name: "gorilla",
+    adapters: &[Adapter::ours(WebSocket)],
+    settings: "gorilla/websocket in Debian's version, as in most tutorials: a map of connections, a lock, and a loop that \
+               writes to each, with GOMAXPROCS=1. It stores nothing. One slow client stops all.",
+    better: "It is a short program.",
+    is_proxy: false,
+};
+
+pub(crate) static GORILLA_HUB: Peer = Peer {
+    name: "gorilla-hub",
+    adapters: &[Adapter::ours(WebSocket)],
+    settings: "gorilla/websocket in Debian's version with the hub of its chat example, two goroutines for each client, \
+               PreparedMessage, and GOMAXPROCS=1. It stores nothing, and a client that is 256 messages late is \
+               disconnected.",
+    better: "It is a short program, to which an application adds what it needs.",
+    is_proxy: false,
+};
+
+pub(crate) static FASTWEBSOCKETS: Peer = Peer {
+    name: "fastwebsockets",
+    adapters: &[Adapter::ours(WebSocket)],
+    settings: "fastwebsockets and hyper on one thread, with a task and a receiver of tokio's broadcast channel for each \
+               client. It stores nothing, and a client that is slow misses messages without notice.",
+    better: "It is a small library, and an application decides everything else.",
+    is_proxy: false,
+};
+
+pub(crate) static SOCKUDO_WS: Peer = Peer {
+    name: "sockudo-ws",
+    adapters: &[Adapter::ours(WebSocket)],
+    settings: "sockudo-ws, the library of the server Sockudo, and hyper on one thread, with its own topics. It stores \
+               nothing, and the queue of a slow client has no limit.",
+    better: "It is a library with compression, HTTP/2 and HTTP/3, and an application decides everything else.",
+    is_proxy: false,
+};
+
+pub(crate) static NGINX: Peer = Peer {
+    name: "nginx",
+    adapters: &[Adapter::ours(Sse)],
+    settings: "Our server without compression, and nginx as a proxy before it, with its default level of gzip. CPU time and \
+               memory are those of both processes.",
+    better: "It serves files, TLS and many services at the same address.",
+    is_proxy: true,
+};
+
+/// The requests of the Durable Streams protocol, without those of clients.
+const fn durable_stream(transport: crate::protocol::Transport) -> Adapter {
+    Adapter {
+        create: &[Creation { method: "PUT", target: "/v1/stream/{topic}", body: "" }],
+        publish: "/v1/stream/{topic}",
+        headers: "Content-Type: text/plain\r\n",
+        ..Adapter::ours(transport)
+    }
+}
