@@ -24,7 +24,8 @@ const LAST_LINES: usize = 20;
 /// How long a child may take to end after its input or its output has ended.
 const END: Duration = Duration::from_secs(10);
 
-/// A child process. Dropping it kills the process and its descendants, if they are in its process group. Its errors contain the last lines of the child's standard error.
+/// A child process. Dropping it kills the process and its descendants, if they are in its process group. Its errors
+/// contain the last lines of the child's standard error.
 #[derive(Debug)]
 pub(crate) struct Child {
     name: String,

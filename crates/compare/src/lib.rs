@@ -27,8 +27,7 @@
 //! | simulated networks, and what was counted on them | `network/`, `network_counts.rs` |
 //! | reasons to doubt | `warnings.rs` |
 //! | the report, the folder of several, and the progress | `report/`, `folder.rs`, `progress.rs` |
-//! | the baseline server, servers of other projects | `baseline/`, `peers.rs` |
-//! | networks with delay and loss between servers and load | `network/` |
+//! | the baseline server, servers of other projects | `baseline/`, `peers.rs`, `peers/` |
 //! | TLS of load and baseline, and the certificate | `tls.rs`, `certificate.rs` |
 
 #[cfg(target_os = "linux")]

@@ -48,7 +48,8 @@ pub(super) fn create(
     socket.set_read_timeout(Some(CREATE))?;
     let (headers, length) = (adapter.headers, body.len());
     let request = format!(
-        "{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{headers}Content-Length: {length}\r\n\r\n{body}"
+        "{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{headers}\
+         Content-Length: {length}\r\n\r\n{body}"
     );
     socket.write_all(request.as_bytes()).with_context(failed)?;
     let mut received = vec![0; LONGEST];

@@ -34,26 +34,28 @@ pub(crate) static DURABLE_STREAMS: Peer = Peer {
     settings: "Electric's durable-streams with --durability memory, so that a publish is answered when it is in the \
                page cache of its file, and with one worker thread. The stream is text, so that a response may contain \
                several messages without boundaries.",
-    better: "Its log is a file that survives the end of the server. It sends old messages from the page cache \
-             without reading them.",
+    better: "Its log is a file that survives the end of the server. It sends old messages from the page cache without \
+             reading them.",
     is_proxy: false,
 };
 
 pub(crate) static WS: Peer = Peer {
     name: "ws",
     adapters: &[Adapter::ours(WebSocket)],
-    settings: "Node with the package ws and its \"server broadcast\" loop. It stores nothing. With compression, each client has \
-               its own context, and messages of every size are compressed.",
-    better: "It is a library of 150 KB for the runtime that many services already use.",
+    settings: "Node with the package ws and its \"server broadcast\" loop. It stores nothing. With compression, each \
+               client has its own context, and messages of every size are compressed.",
+    better: "It sends fewer bytes, because a message is only its payload. It is a library of 160 KB for a runtime that \
+             many services use already.",
     is_proxy: false,
 };
 
 pub(crate) static BUN: Peer = Peer {
     name: "bun",
     adapters: &[Adapter::ours(WebSocket)],
-    settings: "Bun.serve with publish, and one context of compression for all clients, so that each message is compressed \
-               alone. It stores nothing.",
-    better: "Its topics and its sends are compiled code (uWebSockets), while the application is JavaScript.",
+    settings: "Bun.serve with publish, and one context of compression for all clients, so that each message is \
+               compressed alone. It stores nothing.",
+    better: "It sends fewer bytes, because a message is only its payload. Its topics and its sends are compiled code \
+             (uWebSockets), while the application is JavaScript.",
     is_proxy: false,
 };
 
@@ -79,9 +81,11 @@ pub(crate) static NCHAN: Peer = Peer {
     name: "nchan",
     adapters: &[Adapter::ours(WebSocket), Adapter::ours(Sse)],
     settings: "nginx with the module nchan and one worker. It keeps the last 1,000 messages of a channel in shared \
-               memory. A client by WebSocket does not receive the id of a message, so that it cannot resume.",
+               memory. A client by WebSocket does not receive the ids by which it could resume, which need the \
+               subprotocol ws+meta.nchan.",
     better: "It is a module of nginx, so that TLS, limits and access rules are those of nginx. Its workers share the \
-             channels, and Redis connects several machines.",
+             channels, and Redis connects several machines. By WebSocket it sends fewer bytes, because a message is \
+             only its payload.",
     is_proxy: false,
 };
 
@@ -106,8 +110,8 @@ pub(crate) static SOCKET_IO: Peer = Peer {
         ping: Some(["2", "3"]),
         ..Adapter::ours(WebSocket)
     }],
-    settings: "socket.io on Node with a room for each topic, only the transport WebSocket, the native add-ons of ws, and \
-               no reference to first requests, as its documentation recommends. It stores nothing.",
+    settings: "socket.io on Node with a room for each topic, only the transport WebSocket, the native add-ons of ws, \
+               and no reference to first requests, as its documentation recommends. It stores nothing.",
     better: "Clients can call the server and each other, with answers and rooms, and fall back to long-polling.",
     is_proxy: false,
 };
@@ -115,9 +119,10 @@ pub(crate) static SOCKET_IO: Peer = Peer {
 pub(crate) static GORILLA: Peer = Peer {
     name: "gorilla",
     adapters: &[Adapter::ours(WebSocket)],
-    settings: "gorilla/websocket in Debian's version, as in most tutorials: a map of connections, a lock, and a loop that \
-               writes to each, with GOMAXPROCS=1. It stores nothing. One slow client stops all.",
-    better: "It is a short program.",
+    settings: "gorilla/websocket in Debian's version, as in most tutorials: a map of connections, a lock, and a loop \
+               that writes to each, with GOMAXPROCS=1. It stores nothing. One slow client stops all.",
+    better: "It sends fewer bytes, because a message is only its payload. It is a short program without queues, so \
+             that its latency is low while no client is slow.",
     is_proxy: false,
 };
 
@@ -127,16 +132,18 @@ pub(crate) static GORILLA_HUB: Peer = Peer {
     settings: "gorilla/websocket in Debian's version with the hub of its chat example, two goroutines for each client, \
                PreparedMessage, and GOMAXPROCS=1. It stores nothing, and a client that is 256 messages late is \
                disconnected.",
-    better: "It is a short program, to which an application adds what it needs.",
+    better: "It sends fewer bytes, because a message is only its payload. It is a short program, to which an \
+             application adds what it needs.",
     is_proxy: false,
 };
 
 pub(crate) static FASTWEBSOCKETS: Peer = Peer {
     name: "fastwebsockets",
     adapters: &[Adapter::ours(WebSocket)],
-    settings: "fastwebsockets and hyper on one thread, with a task and a receiver of tokio's broadcast channel for each \
-               client. It stores nothing, and a client that is slow misses messages without notice.",
-    better: "It is a small library, and an application decides everything else.",
+    settings: "fastwebsockets and hyper on one thread, with a task and a receiver of tokio's broadcast channel for \
+               each client. It stores nothing, and a client that is slow misses messages without notice.",
+    better: "It sends fewer bytes, because a message is only its payload. It is a small library, and the application \
+             decides everything else.",
     is_proxy: false,
 };
 
@@ -145,15 +152,16 @@ pub(crate) static SOCKUDO_WS: Peer = Peer {
     adapters: &[Adapter::ours(WebSocket)],
     settings: "sockudo-ws, the library of the server Sockudo, and hyper on one thread, with its own topics. It stores \
                nothing, and the queue of a slow client has no limit.",
-    better: "It is a library with compression, HTTP/2 and HTTP/3, and an application decides everything else.",
+    better: "It sends fewer bytes, because a message is only its payload. It is a library with compression, HTTP/2 and \
+             HTTP/3, and the application decides everything else.",
     is_proxy: false,
 };
 
 pub(crate) static NGINX: Peer = Peer {
     name: "nginx",
     adapters: &[Adapter::ours(Sse)],
-    settings: "Our server without compression, and nginx as a proxy before it, with its default level of gzip. CPU time and \
-               memory are those of both processes.",
+    settings: "Our server without compression, and nginx as a proxy before it, with its default level of gzip. CPU \
+               time and memory are those of both processes.",
     better: "It serves files, TLS and many services at the same address.",
     is_proxy: true,
 };

@@ -90,8 +90,8 @@ mod tests {
         frames
     }
 
-    /// Reads five notifications between these texts after the messages at the start, and a ping. Returns what the client
-    /// sends and how often it was answered.
+    /// Reads five notifications between these texts after the messages at the start, and a ping. Returns what the
+    /// client sends and how often it was answered.
     fn talk(
         peer: &'static Peer,
         start: &[&str],
