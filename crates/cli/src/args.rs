@@ -17,7 +17,9 @@ use crate::listen::{Listen, listen};
 use crate::remote::{CredentialArgs, RemoteArgs, Secret};
 use crate::subscribe::WEBTRANSPORT;
 use crate::tls::TlsArgs;
-use crate::values::{at_least_one, host, origin, position, seconds, seconds_or_none, workers};
+use crate::values::{
+    at_least_one, host, origin, position, price, seconds, seconds_or_none, workers,
+};
 
 /// Serve one stream of notifications by WebSocket, SSE and long-polling, and measure them side by side.
 #[derive(Debug, Parser)]
@@ -190,7 +192,8 @@ pub(crate) struct BaselineArgs {
   tidings compare --tls --http 1,2,3
   tidings compare --compression both --payload orders --transports transports,peers
   tidings compare --baseline --rows saturation,p99 --rounds 5
-  tidings compare --transports broker --clients 500
+  tidings compare --scenario broker
+  tidings compare --bill --output comparison --price-egress 0.01
   tidings compare --url http://127.0.0.1:8080
 
 Every notification goes to every client. Latency counts from the time for which the publish was scheduled.
@@ -271,6 +274,18 @@ pub(crate) struct CompareArgs {
     /// measurements are repeated, and an interrupted run is continued
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["json", "html"])]
     pub(crate) output: Option<PathBuf>,
+    /// Print the monthly cost of a million clients from the figures in the folder of --output, and measure nothing
+    #[arg(long, requires = "output", conflicts_with = "all")]
+    pub(crate) bill: bool,
+    /// Price of a core for a month, in any currency [default: 25]
+    #[arg(long, value_name = "PRICE", value_parser = price)]
+    pub(crate) price_core: Option<f64>,
+    /// Price of a GiB of memory for a month [default: 3]
+    #[arg(long, value_name = "PRICE", value_parser = price)]
+    pub(crate) price_gib: Option<f64>,
+    /// Price of a GB (10^9 bytes) to clients [default: 0.09]
+    #[arg(long, value_name = "PRICE", value_parser = price)]
+    pub(crate) price_egress: Option<f64>,
     /// Write all raw figures as JSON (- is standard output; the table then goes to standard error)
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,

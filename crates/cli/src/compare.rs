@@ -4,7 +4,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use tidings_compare::{Compression, Folder, Plan, Progress, RunningServer, Scenario, page, run};
+use tidings_compare::{
+    Compression, Folder, Plan, Prices, Progress, RunningServer, Scenario, bill_text, page, run,
+};
 
 use crate::args::{CompareArgs, Compressed, HttpVersion};
 use crate::output::Output;
@@ -40,7 +42,15 @@ pub(crate) async fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
         Err(error) => return Ok(usage(&error)),
     };
     let output = args.output.as_deref().or(args.all.then_some(Path::new("comparison")));
-    let folder = output.map(Folder::create).transpose()?;
+    let prices = prices(&args);
+    let mut folder = output.map(Folder::create).transpose()?;
+    if let Some(folder) = &mut folder {
+        folder.prices = prices;
+    }
+    if let (Some(folder), true) = (&folder, args.bill) {
+        folder.write_page()?;
+        return show_bill(folder);
+    }
     if let Some(reason) = without_queues(&args) {
         eprintln!("message queues are left out: {reason}");
     }
@@ -67,7 +77,7 @@ pub(crate) async fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
             output.write(&report.json())?;
         }
         if let Some(output) = html.take() {
-            output.write(&page(std::slice::from_ref(&report), false))?;
+            output.write(&page(std::slice::from_ref(&report), false, prices))?;
         }
         is_clean &= report.is_clean();
         if report.is_interrupted() {
@@ -75,6 +85,27 @@ pub(crate) async fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn prices(args: &CompareArgs) -> Prices {
+    let default = Prices::default();
+    Prices {
+        core: args.price_core.unwrap_or(default.core),
+        gib: args.price_gib.unwrap_or(default.gib),
+        egress: args.price_egress.unwrap_or(default.egress),
+    }
+}
+
+/// Prints the monthly cost of a million clients, from the reports of a folder.
+///
+/// # Errors
+/// Fails if a report cannot be read, or if one of the scenarios that are needed is missing.
+fn show_bill(folder: &Folder) -> anyhow::Result<ExitCode> {
+    let bill = bill_text(&folder.reports()?, folder.prices);
+    let bill = bill
+        .context("the bill needs the scenarios tls, topics, idle and wire: measure them first")?;
+    print!("{bill}");
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The plan of each scenario, or an error of the command line.

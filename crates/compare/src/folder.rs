@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
+use crate::bill::Prices;
 use crate::report::{Report, page};
 use crate::scenario::Scenario;
 
@@ -17,6 +18,8 @@ const PAGE: &str = "report.html";
 #[derive(Clone, Debug)]
 pub struct Folder {
     path: PathBuf,
+    /// The prices of the bill on the page. Default: those of [`Prices::default`].
+    pub prices: Prices,
 }
 
 impl Folder {
@@ -27,7 +30,7 @@ impl Folder {
     pub fn create(path: &Path) -> anyhow::Result<Self> {
         let failed = || format!("cannot create the folder {}", path.display());
         fs::create_dir_all(path).with_context(failed)?;
-        Ok(Self { path: path.to_owned() })
+        Ok(Self { path: path.to_owned(), prices: Prices::default() })
     }
 
     /// Returns the report of a scenario, or `None` if there is none.
@@ -45,14 +48,30 @@ impl Folder {
         }
     }
 
+    /// Returns all reports of the folder, in the order of the scenarios.
+    ///
+    /// # Errors
+    /// Fails if a report cannot be read.
+    pub fn reports(&self) -> anyhow::Result<Vec<Report>> {
+        let reports = Scenario::all().map(|scenario| self.report(scenario));
+        let reports: Vec<Option<Report>> = reports.collect::<anyhow::Result<_>>()?;
+        Ok(reports.into_iter().flatten().collect())
+    }
+
     /// Returns the page about all reports of the folder.
     ///
     /// # Errors
     /// Fails if a report cannot be read.
     pub fn page(&self) -> anyhow::Result<String> {
-        let reports = Scenario::all().map(|scenario| self.report(scenario));
-        let reports: Vec<Option<Report>> = reports.collect::<anyhow::Result<_>>()?;
-        Ok(page(&reports.into_iter().flatten().collect::<Vec<_>>(), true))
+        Ok(page(&self.reports()?, true, self.prices))
+    }
+
+    /// Writes the page about all reports of the folder.
+    ///
+    /// # Errors
+    /// Fails if it cannot be written, or a report cannot be read.
+    pub fn write_page(&self) -> anyhow::Result<()> {
+        self.write_file(&self.path.join(PAGE), &self.page()?)
     }
 
     /// Writes the raw data of a report, and then the page.
@@ -61,7 +80,7 @@ impl Folder {
     /// Fails if a file cannot be written, or another report of the folder cannot be read.
     pub fn write(&self, report: &Report) -> anyhow::Result<()> {
         self.write_file(&self.raw_data(&report.scenario), &report.json())?;
-        self.write_file(&self.path.join(PAGE), &self.page()?)
+        self.write_page()
     }
 
     /// Replaces a file at once, so that an interruption never leaves half of it.

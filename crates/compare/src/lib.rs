@@ -25,6 +25,7 @@
 //! | one cell, and all of them | `measure.rs`, `run.rs` |
 //! | raw figures, medians, ratios | `sample.rs`, `latency.rs`, `summary.rs`, `stats.rs`, `units.rs`, `targets/` |
 //! | simulated networks, and what was counted on them | `network/`, `network_counts.rs` |
+//! | the monthly cost | `bill.rs` |
 //! | reasons to doubt | `warnings.rs` |
 //! | the report, the folder of several, and the progress | `report/`, `folder.rs`, `progress.rs` |
 //! | the baseline server, servers of other projects | `baseline/`, `peers.rs`, `peers/` |
@@ -32,6 +33,7 @@
 
 #[cfg(target_os = "linux")]
 pub mod baseline;
+mod bill;
 mod certificate;
 mod cgroup;
 mod child;
@@ -71,6 +73,7 @@ mod units;
 mod warnings;
 mod workload;
 
+pub use bill::{Prices, bill_text};
 pub use contender::contender_names;
 pub use environment::{Environment, Version};
 pub use folder::Folder;

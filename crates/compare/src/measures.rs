@@ -44,8 +44,12 @@ measures! {
         |s| each((s.load.received_bytes + s.load.sent_bytes) as f64, s.clients as u64);
     RECEIVED "received" "bytes received per delivery" Bytes true |s| s.for_a_delivery(s.load.received_bytes);
     SENT "sent" "bytes sent per delivery" Bytes true |s| s.for_a_delivery(s.load.sent_bytes);
-    WIRE "wire" "bytes on the wire per delivery" Bytes true |s| s.wire_bytes_each(s.load.deliveries);
-    WIRE_PER_CLIENT "wire" "bytes on the wire per client" Bytes true |s| s.wire_bytes_each(s.clients as u64);
+    WIRE "wire" "bytes on the wire per delivery, both ways" Bytes true |s| s.wire_bytes_each(s.load.deliveries);
+    WIRE_PER_CLIENT "wire" "bytes on the wire per client, both ways" Bytes true |s| s.wire_bytes_each(s.clients as u64);
+    EGRESS "egress" "bytes on the wire per delivery, to the client" Bytes true
+        |s| s.egress_each(s.load.deliveries);
+    EGRESS_PER_CLIENT "egress" "bytes on the wire per client, to the client" Bytes true
+        |s| s.egress_each(s.clients as u64);
     PACKETS "packets" "packets per delivery, both ways" Number false |s| {
         let counts = s.network.as_ref()?.counts;
         s.for_a_delivery(counts.down.packets + counts.up.packets)

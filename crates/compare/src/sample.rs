@@ -81,6 +81,11 @@ impl Sample {
         each((down.bytes + up.bytes) as f64, count)
     }
 
+    /// The bytes of IP packets to the clients for each of `count`. `None` without a simulated network.
+    pub(crate) fn egress_each(&self, count: u64) -> Option<f64> {
+        each(self.network.as_ref()?.counts.down.bytes as f64, count)
+    }
+
     /// How much other work on the machine has disturbed it. From 1 on, there is a warning.
     pub(crate) fn disturbance(&self) -> f64 {
         let quota = if self.throttled > 0 { f64::INFINITY } else { 0.0 };

@@ -6,6 +6,9 @@ use crate::latency::Latency;
 use crate::plan::Plan;
 use crate::protocol::Command;
 use crate::scenario::Scenario;
+use crate::stats::Spread;
+use crate::summary::Row;
+use crate::units::Unit;
 use crate::{Outcome, Version};
 
 /// The contenders of [`sample`].
@@ -65,6 +68,24 @@ pub(crate) fn sample() -> Report {
         repeated: 0,
         samples,
     }
+}
+
+/// A report of a scenario with these figures of contenders and nothing else.
+pub(crate) fn with_figures(scenario: &str, figures: &[(&str, &str, f64)]) -> Report {
+    let row = |(transport, key, value): &(&str, &str, f64)| Row {
+        key: (*key).to_owned(),
+        group: String::new(),
+        label: String::new(),
+        unit: Unit::Number,
+        warns_if_wide: false,
+        values: vec![
+            (*transport == figures[0].0).then_some(*value).and_then(|it| Spread::of([it])),
+        ],
+    };
+    let transports = vec![figures[0].0.to_owned()];
+    let rows = figures.iter().map(row).collect();
+    let summary = Summary { transports, rows, curves: Vec::new() };
+    Report { scenario: scenario.to_owned(), summary, ..sample() }
 }
 
 fn one(contender: &str, stage: &str, round: usize, factor: f64) -> Sample {

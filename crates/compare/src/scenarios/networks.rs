@@ -1,5 +1,5 @@
 use super::{DEFAULT, figure};
-use crate::contender::{Contender, HTTP2, HTTP3, TRANSPORTS};
+use crate::contender::{COMPRESSED, Contender, HTTP2, HTTP3, TRANSPORTS};
 use crate::measures::{LOSS, MAX, Measure, P50, P90, P99, REQUEST, ROUND_TRIP, TCP, TLS, WIRE};
 use crate::protocol::Command;
 use crate::scenario::{Plot, Scenario, Shape, Table};
@@ -11,7 +11,7 @@ const STEADY: &[Measure] = &[P50, P90, P99, MAX, WIRE];
 
 /// Our server by each transport. Only it listens on a simulated network.
 pub(super) fn is_ours(contender: &Contender) -> bool {
-    matches!(contender.family, TRANSPORTS | HTTP2 | HTTP3)
+    matches!(contender.family, TRANSPORTS | COMPRESSED | HTTP2 | HTTP3)
 }
 
 macro_rules! network {

@@ -1,13 +1,17 @@
 use super::networks::is_ours;
 use super::{DEFAULT, figure};
-use crate::contender::TRANSPORTS;
-use crate::measures::{BYTES_PER_CLIENT, Measure, PACKETS, RECEIVED, SENT, WIRE, WIRE_PER_CLIENT};
+use crate::contender::{COMPRESSED, TRANSPORTS};
+use crate::measures::{
+    BYTES_PER_CLIENT, EGRESS, EGRESS_PER_CLIENT, Measure, PACKETS, RECEIVED, SENT, WIRE,
+    WIRE_PER_CLIENT,
+};
 use crate::protocol::Command;
 use crate::scenario::{Plot, Scenario, Shape, Table};
 use crate::sequence::{CONNECT, Clients, FAN_OUT, Sequence, Stage, publish, publish_steadily};
+use crate::workload::{Payload, Workload};
 
-const CONNECTION: &[Measure] = &[WIRE_PER_CLIENT, BYTES_PER_CLIENT];
-const DELIVERY: &[Measure] = &[WIRE, RECEIVED, SENT, PACKETS];
+const CONNECTION: &[Measure] = &[WIRE_PER_CLIENT, EGRESS_PER_CLIENT, BYTES_PER_CLIENT];
+const DELIVERY: &[Measure] = &[WIRE, EGRESS, RECEIVED, SENT, PACKETS];
 
 macro_rules! sequence {
     ($tls:literal $includes:expr, $suffix:literal $where:literal) => {
@@ -43,7 +47,7 @@ macro_rules! sequence {
                     heading: concat!("One heartbeat", $where),
                     before: None,
                     command: |_| Command::Watch { seconds: 5.06 },
-                    measures: &[WIRE_PER_CLIENT],
+                    measures: &[WIRE_PER_CLIENT, EGRESS_PER_CLIENT],
                 },
             ],
             includes: $includes,
@@ -57,12 +61,14 @@ pub(super) static SCENARIO: Scenario = Scenario {
     question: "How many bytes are on the wire?",
     method: "100 clients are in a network namespace of their own, with an MTU of 1,500 bytes and without segmentation \
              offload. All IP packets to them and from them are counted: payload, framing, TLS, TCP or UDP, IPv4, and \
-             acknowledgements. A payload has 128 bytes. Publishes are not counted.",
+             acknowledgements. The payload is an order update \
+             in JSON of 227 B. Publishes are not counted.",
     limits: "Ethernet adds 18 bytes to each packet, and IPv6 adds 20. Acknowledgements are fewer if clients also send, \
              and more over a slow line.",
-    contenders: &["transports", "http2", "http3"],
+    contenders: &["transports", "compressed", "http2", "http3"],
+    workload: Workload { payload: Payload::Orders, ..Workload::DEFAULT },
     sequences: &[
-        sequence!(false |one| one.family == TRANSPORTS, "" ""),
+        sequence!(false |one| matches!(one.family, TRANSPORTS | COMPRESSED), "" ""),
         sequence!(true is_ours, "-tls" " over TLS"),
     ],
     tables: &[
@@ -86,7 +92,7 @@ pub(super) static SCENARIO: Scenario = Scenario {
     ],
     plots: &[Plot {
         title: "Bytes on the wire per delivery",
-        note: "IP packets in both directions, payload 128 B",
+        note: "IP packets in both directions, payload 227 B",
         shape: Shape::Bars(&[
             ("steady.wire", "one at a time"),
             ("burst.wire", "bursts of ten"),
@@ -96,7 +102,7 @@ pub(super) static SCENARIO: Scenario = Scenario {
     }],
     answer: |it| {
         Some(format!(
-            "A payload of 128 B takes {} on the wire by SSE, {} by WebSocket and {} by long-polling over TLS if \
+            "An order of 227 B takes {} on the wire by SSE, {} by WebSocket and {} by long-polling over TLS if \
              notifications come one at a time, and {}, {} and {} in bursts of ten.",
             figure(it, "SSE", "steady-tls.wire")?,
             figure(it, "WebSocket", "steady-tls.wire")?,
