@@ -53,6 +53,9 @@ pub(crate) enum Command {
     /// Load a server by commands from standard input, for compare
     #[command(hide = true)]
     Load,
+    /// Load a server with the tabs of a browser, by commands from standard input, for compare
+    #[command(hide = true)]
+    Browser,
     /// Serve the transports in an axum application, for compare
     #[cfg(feature = "axum")]
     #[command(hide = true)]
@@ -246,7 +249,7 @@ pub(crate) struct CompareArgs {
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) seconds: Option<Duration>,
     /// Compare these contenders, in this order, by name or by family: transports, http2, http3, plain, general,
-    /// mounted, axum, baseline, peers, message-queue, broker (an unknown name lists all) [default: those of the
+    /// mounted, axum, baseline, peers, message-queue, broker, browser (an unknown name lists all) [default: those of the
     /// scenario; with --baseline, --tls, --compression or --url without message queues]
     #[arg(
         long,

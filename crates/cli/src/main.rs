@@ -37,7 +37,7 @@ use crate::usage::Usage;
 
 fn main() -> ExitCode {
     let command = Args::parse().command;
-    // The two instruments of compare have their own event loops and do not use tokio.
+    // The instruments of compare do not use tokio.
     #[cfg(target_os = "linux")]
     match &command {
         Command::Baseline(args) => {
@@ -45,6 +45,7 @@ fn main() -> ExitCode {
             return tidings_compare::baseline::main(certificate);
         }
         Command::Load => return tidings_compare::load::main(),
+        Command::Browser => return tidings_compare::browser::main(),
         _ => {}
     }
     let runtime = match tokio::runtime::Runtime::new() {
@@ -77,7 +78,7 @@ async fn run(command: Command) -> ExitCode {
         Command::Mounted(args) => mounted::mounted(args).await,
         #[cfg(feature = "axum")]
         Command::Broadcast => broadcast::broadcast().await,
-        Command::Baseline(_) | Command::Load => {
+        Command::Baseline(_) | Command::Load | Command::Browser => {
             Err(anyhow::anyhow!("compare needs Linux: its load and the baseline use epoll"))
         }
     };

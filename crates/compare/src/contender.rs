@@ -18,8 +18,10 @@ pub(crate) struct Contender {
     pub(crate) title: &'static str,
     pub(crate) server: Server,
     pub(crate) transport: Transport,
-    /// `true` if clients connect by HTTP/2 with one connection each.
+    /// `true` if clients connect by HTTP/2, with one connection each or one for all tabs of a browser.
     pub(crate) http2: bool,
+    /// `true` if its clients are tabs of a browser.
+    pub(crate) browser: bool,
     /// `true` if its server compresses and clients request that.
     pub(crate) compression: bool,
     /// A property that the figures do not show, such as weaker guarantees.
@@ -79,6 +81,11 @@ const BASELINE: &str = "baseline";
 pub(crate) const MESSAGE_QUEUE: &str = "message-queue";
 /// The family of our servers with and without a broker.
 const BROKER: &str = "broker";
+/// The family of our server by each transport, with tabs of a browser as clients.
+pub(crate) const BROWSER: &str = "browser";
+
+/// The program of the browser.
+pub(crate) const CHROMIUM: &str = "chromium";
 
 /// One server of ours.
 const OURS: Server = ours(1, None);
@@ -105,6 +112,7 @@ const fn contender(
         server,
         transport,
         http2: false,
+        browser: false,
         compression: false,
         remark: None,
     }
@@ -214,11 +222,23 @@ pub(crate) static CONTENDERS: &[Contender] = &[
     contender("nats-2", "NATS, 2 servers", BROKER, ours(2, Some(Broker::Nats)), Sse).with(OVER_NATS),
     contender("redis-1", "Redis, 1 server", BROKER, ours(1, Some(Broker::Redis)), Sse).with(OVER_REDIS),
     contender("redis-2", "Redis, 2 servers", BROKER, ours(2, Some(Broker::Redis)), Sse).with(OVER_REDIS),
+    contender("browser-websocket", "browser, WebSocket", BROWSER, OURS, WebSocket).in_browser(),
+    contender("browser-sse", "browser, EventSource", BROWSER, OURS, Sse).in_browser(),
+    contender("browser-long-polling", "browser, long-polling", BROWSER, OURS, LongPolling).in_browser(),
+    contender("browser-websocket-http2", "browser, WebSocket, HTTP/2", BROWSER, OURS, WebSocket).in_browser().by_http2(),
+    contender("browser-sse-http2", "browser, EventSource, HTTP/2", BROWSER, OURS, Sse).in_browser().by_http2(),
+    contender("browser-long-polling-http2", "browser, long-polling, HTTP/2", BROWSER, OURS, LongPolling)
+        .in_browser()
+        .by_http2(),
 ];
 
 impl Contender {
     const fn by_http2(self) -> Self {
         Self { http2: true, ..self }
+    }
+
+    const fn in_browser(self) -> Self {
+        Self { browser: true, ..self }
     }
 
     const fn compressing(self) -> Self {
@@ -280,7 +300,10 @@ impl Contender {
     /// Our server uses io_uring if the system allows it.
     pub(crate) fn may_use_io_uring(&self) -> bool {
         matches!(self.server, Server::Ours { .. })
-            && !matches!(self.family, PLAIN | GENERAL | GENERAL_COMPRESSED | HTTP2 | HTTP3)
+            && !matches!(
+                self.family,
+                PLAIN | GENERAL | GENERAL_COMPRESSED | HTTP2 | HTTP3 | BROWSER
+            )
     }
 
     /// The baseline of the same transport, if this server is compared with one.
@@ -334,6 +357,7 @@ pub fn contender_names() -> Vec<&'static str> {
         PEERS_COMPRESSED,
         MESSAGE_QUEUE,
         BROKER,
+        BROWSER,
     ];
     families.into_iter().chain(CONTENDERS.iter().map(|contender| contender.name)).collect()
 }

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use crate::contender::{Contender, Server};
+use crate::contender::{CHROMIUM, Contender, Server};
 use crate::pin::Cores;
 use crate::plan::Plan;
 
@@ -99,7 +99,7 @@ impl Version {
     /// The servers of these contenders, each once.
     pub(crate) async fn of(plan: &Plan, contenders: &[&Contender]) -> Vec<Self> {
         let mut versions: Vec<Self> = Vec::new();
-        for Contender { server, .. } in contenders {
+        for Contender { server, browser, .. } in contenders {
             let ours = match &plan.running {
                 _ if matches!(server, Server::Queue(_)) => None,
                 _ if matches!(server, Server::Peer(peer) if !peer.is_proxy) => None,
@@ -111,7 +111,8 @@ impl Version {
                 Server::Peer(peer) => peer.version(&plan.peers).await.ok(),
                 _ => None,
             };
-            for version in ours.into_iter().chain(broker).chain(peer) {
+            let browser = browser.then(|| Self::of_program(Path::new(CHROMIUM)));
+            for version in ours.into_iter().chain(broker).chain(peer).chain(browser) {
                 if !versions.contains(&version) {
                     versions.push(version);
                 }

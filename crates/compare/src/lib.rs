@@ -22,6 +22,7 @@
 //! | the lists of contenders and of targets | `contender.rs`, `targets/list.rs` |
 //! | starting and stopping servers, their CPU time and memory | `servers.rs`, `child.rs`, `proc.rs`, `cgroup.rs`, `pin.rs`, `quota.rs` |
 //! | the load, and the commands that control it | `load/`, `protocol.rs` |
+//! | the load whose clients are tabs of a browser | `browser/` |
 //! | one cell, and all of them | `measure.rs`, `run.rs` |
 //! | raw figures, medians, ratios | `sample.rs`, `latency.rs`, `summary.rs`, `stats.rs`, `units.rs`, `targets/` |
 //! | simulated networks, and what was counted on them | `network/`, `network_counts.rs` |
@@ -34,6 +35,8 @@
 #[cfg(target_os = "linux")]
 pub mod baseline;
 mod bill;
+#[cfg(target_os = "linux")]
+pub mod browser;
 mod certificate;
 mod cgroup;
 mod child;
@@ -81,7 +84,7 @@ pub use latency::Latency;
 pub use network_counts::{Checked, Counts, LinkCounts};
 pub use plan::{Compression, Plan, RunningServer};
 pub use progress::Progress;
-pub use protocol::{Command, Outcome};
+pub use protocol::{BrowserUse, Command, Outcome};
 pub use report::{Missing, Remark, Report, page};
 pub use run::run;
 pub use sample::{NetworkSample, Sample};

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::certificate::Certificate;
 use crate::child::Child;
-use crate::contender::Contender;
+use crate::contender::{CHROMIUM, Contender};
 use crate::network::{Network, Profile};
 use crate::network_counts::{Checked, Counts};
 use crate::pin::Cores;
@@ -19,7 +19,7 @@ use crate::proc::{MachineTime, Process};
 use crate::protocol::{Command, Outcome, Setup};
 use crate::sample::{NetworkSample, Sample};
 use crate::sequence::{CONNECT, Sequence, Stage};
-use crate::servers::Servers;
+use crate::servers::{NotInstalled, Servers};
 
 /// The saturation before the first stage. It warms up the caches, allocators and branch predictors of both sides.
 const WARM_UP: Command = Command::Saturate { seconds: 0.1 };
@@ -88,6 +88,10 @@ async fn measure_cell(
     sequence: &Sequence,
     round: usize,
 ) -> anyhow::Result<Vec<Sample>> {
+    if contender.browser && !is_in_path(CHROMIUM) {
+        let missing = NotInstalled::program(CHROMIUM, "https://www.chromium.org", CHROMIUM);
+        return Err(missing.into());
+    }
     let certificate = certificate.filter(|_| plan.is_over_tls(sequence));
     let network = match sequence.network {
         Some(name) => Some(start_network(name, round).await?),
@@ -113,7 +117,8 @@ async fn measure_cell(
         publishers_in: network.as_ref().map(|(network, _)| network.server().path()),
         own_topics: sequence.own_topics,
     };
-    let start = || Child::start(&plan.program, &["load"]);
+    let kind = if contender.browser { "browser" } else { "load" };
+    let start = || Child::start(&plan.program, &[kind]);
     let mut load = match &network {
         Some((network, _)) => network.clients().inside(start)??,
         None => start()?,
@@ -160,13 +165,14 @@ impl Cell<'_> {
             let command = (stage.command)(&workload);
             let before = stage.before.map(|before| before(&workload));
             let connects = matches!(command, Command::Connect { .. } | Command::Resume);
+            let opens = matches!(command, Command::Open { .. });
             // A session is resumed by a client that was connected before.
             let resumes = matches!(command, Command::Connect { resumes: true, .. });
             let needs_clients = match before {
                 Some(before) => !matches!(before, Command::Fill { .. }),
                 None => resumes || !connects,
             };
-            if !is_connected && needs_clients {
+            if !is_connected && needs_clients && !opens {
                 aside.add_faults(&run(&mut self.load, CONNECT).await?);
                 is_connected = true;
             }
@@ -176,7 +182,7 @@ impl Cell<'_> {
             if is_connected && connects {
                 aside.add_faults(&run(&mut self.load, Command::Disconnect).await?);
             }
-            if !is_warm && !connects && !matches!(command, Command::Watch { .. }) {
+            if !is_warm && !connects && !opens && !matches!(command, Command::Watch { .. }) {
                 aside.add_faults(&run(&mut self.load, WARM_UP).await?);
                 is_warm = true;
             }
@@ -214,7 +220,9 @@ impl Cell<'_> {
         let load_ns = since(&end, |r| r.load_ns);
         let servers_ns = since(&end, |r| Some(r.server_ns? + r.broker_ns.unwrap_or(0)));
         let own_ns = since(&end, |r| r.own_ns).unwrap_or(0);
-        let ours = servers_ns.zip(load_ns).map(|(servers, load)| servers + load + own_ns);
+        let browser_ns = outcome.browser.as_ref().map_or(0, |browser| browser.cpu_ns);
+        let ours =
+            servers_ns.zip(load_ns).map(|(servers, load)| servers + load + own_ns + browser_ns);
         Ok(Sample {
             contender: self.contender.title.to_owned(),
             stage: stage.name.to_owned(),
@@ -277,6 +285,11 @@ async fn run(load: &mut Child, command: Command) -> anyhow::Result<Outcome> {
     };
     serde_json::from_str(&line)
         .map_err(|_| load.error(format_args!(" printed {line:?}, which is not an outcome")))
+}
+
+fn is_in_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
 fn json(value: &impl serde::Serialize) -> String {

@@ -84,6 +84,9 @@ pub enum Command {
         burst: usize,
         /// The length of the schedule.
         seconds: f64,
+        /// `true` if the tabs of a browser are hidden meanwhile.
+        #[serde(default)]
+        hidden: bool,
     },
     /// The last `clients` clients stop reading for good. Nothing is meant for them from now on.
     Stall {
@@ -109,6 +112,12 @@ pub enum Command {
     /// Connects all clients at the same time. Each requests everything that was published since [`Fill`](Self::Fill) or
     /// [`Leave`](Self::Leave).
     Resume,
+    /// Loads the pages of all tabs of a browser in one window, if they are not loaded, and connects the first ones. Tabs
+    /// that the browser does not connect are left waiting.
+    Open {
+        /// The number of tabs to connect.
+        tabs: usize,
+    },
     /// Publishes nothing. Fails if a client loses its connection.
     Watch {
         /// The time for which it watches.
@@ -129,6 +138,7 @@ impl Command {
             | Self::Stall { .. }
             | Self::Fill { .. }
             | Self::Leave { .. }
+            | Self::Open { .. }
             | Self::Resume => 0.0,
         }
     }
@@ -198,6 +208,26 @@ pub struct Outcome {
     pub answered: Option<Latency>,
     /// The reason for the end of the first lost connection.
     pub first_ending: Option<String>,
+    /// What the browser used. `None` if the clients are not tabs of a browser.
+    #[serde(default)]
+    pub browser: Option<BrowserUse>,
+}
+
+/// What a browser used, whose tabs are the clients.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct BrowserUse {
+    /// Tabs that received a notification of the stage.
+    pub receiving: u64,
+    /// CPU time of all processes of the browser during the command.
+    pub cpu_ns: u64,
+    /// CPU time of the renderer processes, from the first publish to the last delivery.
+    pub renderer_cpu_ns: u64,
+    /// CPU time of the network service, from the first publish to the last delivery.
+    pub network_cpu_ns: u64,
+    /// Memory of the renderer processes with one tab in bytes, before it connects: proportional set size.
+    pub first_memory: Option<u64>,
+    /// Memory of the renderer processes with all tabs in bytes.
+    pub memory: Option<u64>,
 }
 
 impl Outcome {

@@ -111,6 +111,13 @@ impl Sample {
         each(self.pss_after? as f64 - self.pss_before? as f64, self.clients as u64)
     }
 
+    /// The growth of the renderers' memory for each tab after the first, in bytes.
+    pub(crate) fn tab_memory(&self) -> Option<f64> {
+        let browser = self.load.browser.as_ref()?;
+        let growth = browser.memory? as f64 - browser.first_memory? as f64;
+        each(growth, (self.clients as u64).saturating_sub(1))
+    }
+
     /// The growth of the memory that the kernel keeps for the servers, for each client in bytes.
     pub(crate) fn kernel_memory_each(&self) -> Option<f64> {
         each(self.kernel_after? as f64 - self.kernel_before? as f64, self.clients as u64)

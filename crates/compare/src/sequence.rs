@@ -168,7 +168,7 @@ pub(crate) fn publish_often(workload: &Workload) -> Command {
 }
 
 pub(crate) fn publish(rate: f64, burst: usize, seconds: f64) -> Command {
-    Command::Publish { rate, burst, seconds }
+    Command::Publish { rate, burst, seconds, hidden: false }
 }
 
 pub(crate) fn saturate(workload: &Workload) -> Command {

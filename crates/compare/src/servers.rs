@@ -72,7 +72,7 @@ pub(crate) struct NotInstalled(pub(crate) String);
 
 impl NotInstalled {
     /// A missing program, the URL to get it from, and its package in Debian and Ubuntu.
-    fn program(name: &str, from: &str, package: &str) -> Self {
+    pub(crate) fn program(name: &str, from: &str, package: &str) -> Self {
         Self(format!(
             "there is no {name} in PATH: get it from {from}, or on Debian and Ubuntu with `apt-get \
              install {package}`"

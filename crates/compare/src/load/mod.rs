@@ -40,18 +40,18 @@ mod event_loop;
 mod gone;
 mod handshakes;
 mod inbox;
-mod order;
+pub(crate) mod order;
 mod payload;
 mod peer;
 mod publisher;
 #[cfg_attr(not(feature = "webtransport"), path = "no_quic.rs")]
 mod quic;
-mod requests;
-mod score;
+pub(crate) mod requests;
+pub(crate) mod score;
 mod session_event;
 mod socket;
 mod stages;
-mod stamp;
+pub(crate) mod stamp;
 pub(crate) mod tls;
 mod wire;
 
@@ -62,10 +62,27 @@ use anyhow::Context;
 use serde::de::DeserializeOwned;
 
 use self::event_loop::Load;
+use crate::protocol::Outcome;
 
 /// Runs the load with the setup and the commands of standard input, until its end.
 pub fn main() -> ExitCode {
-    match run() {
+    exit(run())
+}
+
+fn run() -> anyhow::Result<()> {
+    let Some(setup) = read()? else { return Ok(()) };
+    let mut load = Load::new(&setup)?;
+    // The first command may have been read together with the setup.
+    while let Some(command) = read()? {
+        write(&load.run(command)?)?;
+        load.wait_for_input()?;
+    }
+    Ok(())
+}
+
+/// The exit code of a load. An error is printed.
+pub(crate) fn exit(done: anyhow::Result<()>) -> ExitCode {
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error:#}");
@@ -74,17 +91,14 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run() -> anyhow::Result<()> {
-    let Some(setup) = read()? else { return Ok(()) };
-    let mut load = Load::new(&setup)?;
-    // The first command may have been read together with the setup.
-    while let Some(command) = read()? {
-        let outcome = serde_json::to_string(&load.run(command)?)?;
-        // Standard output is flushed at the end of each line.
-        writeln!(io::stdout(), "{outcome}").context("cannot write to standard output")?;
-        load.wait_for_input()?;
-    }
-    Ok(())
+/// Writes a line to the parent.
+///
+/// # Errors
+/// Fails if standard output is closed.
+pub(crate) fn write(outcome: &Outcome) -> anyhow::Result<()> {
+    let outcome = serde_json::to_string(outcome)?;
+    // Standard output is flushed at the end of each line.
+    writeln!(io::stdout(), "{outcome}").context("cannot write to standard output")
 }
 
 /// Reads a line of the parent, which waits for an outcome before it writes the next command. `None` is the end of
@@ -92,7 +106,7 @@ fn run() -> anyhow::Result<()> {
 ///
 /// # Errors
 /// Fails if standard input cannot be read, or the line is not a setup or a command.
-fn read<T: DeserializeOwned>() -> anyhow::Result<Option<T>> {
+pub(crate) fn read<T: DeserializeOwned>() -> anyhow::Result<Option<T>> {
     let mut line = String::new();
     match io::stdin().read_line(&mut line).context("cannot read standard input")? {
         0 => Ok(None),

@@ -28,7 +28,10 @@ impl Load {
             Command::Rehearse => self.rehearse()?,
             Command::Connect { at_once, resumes } => self.connect(at_once, resumes)?,
             Command::Disconnect => self.crowd.clear(),
-            Command::Publish { rate, burst, seconds } => {
+            Command::Publish { hidden: true, .. } | Command::Open { .. } => {
+                bail!("only the load in a browser has tabs")
+            }
+            Command::Publish { rate, burst, seconds, hidden: false } => {
                 schedule = self.publish(rate, burst, seconds)?;
             }
             Command::Saturate { seconds } => self.saturate(seconds)?,
@@ -175,6 +178,7 @@ impl Load {
             late: score.late.summary().filter(|_| schedule > 0),
             answered: score.answered.summary().filter(|_| schedule > 0),
             first_ending: crowd.reason.as_ref().map(ToString::to_string),
+            browser: None,
         }
     }
 }

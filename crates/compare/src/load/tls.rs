@@ -58,7 +58,6 @@ impl Tls {
     }
 
     /// The configuration of connections that offer another protocol.
-    #[cfg(feature = "webtransport")]
     pub(crate) fn config(&self, protocol: &[u8]) -> ClientConfig {
         offering(&self.http1, protocol)
     }

@@ -97,7 +97,7 @@ fn one(contender: &str, stage: &str, round: usize, factor: f64) -> Sample {
         command: Some(match stage {
             "connect" => Command::Connect { at_once: 64, resumes: false },
             "saturation" => Command::Saturate { seconds: 2.5 },
-            _ => Command::Publish { rate: 40.0, burst: 1, seconds: 2.5 },
+            _ => Command::Publish { rate: 40.0, burst: 1, seconds: 2.5, hidden: false },
         }),
         round,
         clients: 1_000,

@@ -5,6 +5,7 @@
 mod absence;
 mod baseline;
 mod broker;
+mod browser;
 mod compression;
 mod connecting;
 mod fan_out;
@@ -43,6 +44,7 @@ pub(crate) static SCENARIOS: &[&Scenario] = &[
     &compression::SCENARIO,
     &peers::SCENARIO,
     &broker::SCENARIO,
+    &browser::SCENARIO,
     &mounts::SCENARIO,
     &baseline::SCENARIO,
     &baseline::OVER_TLS,
