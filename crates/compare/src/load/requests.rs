@@ -338,7 +338,7 @@ mod tests {
             ..Setup::of_tests(Transport::Sse)
         };
         let (request, _) = Requests::new(&setup, Run::new(1)).unwrap().subscribe(12);
-        let expected = "GET /news/topics/compare.0000000.2 HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\
+        let expected = "GET /news/topics/compare.0000001.2 HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\
                         Authorization: Bearer x\r\nAccept: text/event-stream\r\n\r\n";
         assert_eq!(request, expected.as_bytes());
     }
@@ -352,12 +352,12 @@ mod tests {
         let requests = Requests::new(&setup, Run::new(1)).unwrap();
         let (request, _) = requests.subscribe(0);
         let head = "HTTP/1.1\r\nHost: 127.0.0.1:4242\r\nContent-Type: text/plain\r\n";
-        let expected = format!("GET /v1/stream/compare.00000001?offset=now {head}\r\n");
+        let expected = format!("GET /v1/stream/compare.0000001?offset=now {head}\r\n");
         assert_eq!(String::from_utf8_lossy(&request), expected);
         let mut publish = Vec::new();
         requests.publish(&mut publish, 0, 0);
         let expected =
-            format!("POST /v1/stream/compare.00000001 {head}Content-Length: 128\r\n\r\n@0000");
+            format!("POST /v1/stream/compare.0000001 {head}Content-Length: 128\r\n\r\n@0000");
         assert!(String::from_utf8_lossy(&publish).starts_with(&expected));
         let unknown = Setup { peer: Some("pigeon".into()), ..setup };
         assert!(Requests::new(&unknown, Run::new(1)).is_err());

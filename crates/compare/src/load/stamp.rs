@@ -1,7 +1,7 @@
 //! The stamp in each payload, which identifies the publish to the client that receives it.
 //!
 //! ```text
-//! @ 0000002a        5f0c93d
+//! @ 0000002a         f0c93d1
 //!   sequence number  run
 //! ```
 
@@ -32,7 +32,7 @@ impl Run {
 
     pub(crate) fn new(number: u32) -> Self {
         let mut digits = [0; 7];
-        digits.copy_from_slice(format!("{:07x}", number >> 4).as_bytes());
+        digits.copy_from_slice(format!("{:07x}", number & 0xfff_ffff).as_bytes());
         Self(digits)
     }
 
@@ -83,7 +83,7 @@ mod tests {
             assert_eq!(payload.len(), LENGTH);
             payload.push(b'.');
             assert_eq!(run.read(&payload), Some(sequence));
-            assert_eq!(Run::new(7 << 4).read(&payload), None, "of another load");
+            assert_eq!(Run::new(7).read(&payload), None, "of another load");
             assert_eq!(run.read(&payload[..LENGTH - 1]), None, "cut");
         }
     }
