@@ -22,8 +22,9 @@ use crate::runner::Outcome;
 /// The folder of the runs.
 const RUNS: &str = "docs/comparison";
 
-/// The page about all runs.
+/// The page about all runs, and the schema of their JSON.
 const PAGE: &str = "docs/comparison/report.html";
+const SCHEMA: &str = "docs/comparison/schema.json";
 
 const BEGIN: &str = "<!-- figures: ";
 const BEGIN_ENDS: &str = " -->";
@@ -66,9 +67,12 @@ fn changes() -> Result<Vec<(PathBuf, String)>> {
             changes.push((document.path, text));
         }
     }
-    let page = cargo::output(Command::new(&program).arg(cargo::root().join(RUNS)))?;
-    if fs::read_to_string(cargo::root().join(PAGE)).ok().as_ref() != Some(&page) {
-        changes.push((Path::new(PAGE).to_owned(), page));
+    let runs = cargo::root().join(RUNS);
+    for (file, argument) in [(PAGE, runs.as_path()), (SCHEMA, Path::new("schema"))] {
+        let text = cargo::output(Command::new(&program).arg(argument))?;
+        if fs::read_to_string(cargo::root().join(file)).ok().as_ref() != Some(&text) {
+            changes.push((Path::new(file).to_owned(), text));
+        }
     }
     Ok(changes)
 }

@@ -196,6 +196,7 @@ pub(crate) struct BaselineArgs {
   tidings compare --compression both --payload orders --transports transports,peers
   tidings compare --baseline --rows saturation,p99 --rounds 5
   tidings compare --scenario broker
+  tidings compare --merge here/fan-out.json there/fan-out.json
   tidings compare --bill --output comparison --price-egress 0.01
   tidings compare --url http://127.0.0.1:8080
 
@@ -277,6 +278,9 @@ pub(crate) struct CompareArgs {
     /// measurements are repeated, and an interrupted run is continued
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["json", "html"])]
     pub(crate) output: Option<PathBuf>,
+    /// Print the figures of these files of raw data side by side, from several machines, and measure nothing
+    #[arg(long, value_name = "FILE", num_args = 2.., conflicts_with_all = ["scenario", "all", "output", "url"])]
+    pub(crate) merge: Vec<PathBuf>,
     /// Print the monthly cost of a million clients from the figures in the folder of --output, and measure nothing
     #[arg(long, requires = "output", conflicts_with = "all")]
     pub(crate) bill: bool,

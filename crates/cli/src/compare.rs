@@ -1,11 +1,12 @@
 //! `tidings compare`: transports, message queues and the baseline side by side.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use tidings_compare::{
-    Compression, Folder, Plan, Prices, Progress, RunningServer, Scenario, bill_text, page, run,
+    Compression, Folder, Plan, Prices, Progress, Report, RunningServer, Scenario, bill_text,
+    merged, page, run,
 };
 
 use crate::args::{CompareArgs, Compressed, HttpVersion};
@@ -20,6 +21,10 @@ use crate::values::{NO_AXUM, NO_BROKERS, NO_WEBTRANSPORT};
 pub(crate) async fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
     if args.list {
         print!("{}", list());
+        return Ok(ExitCode::SUCCESS);
+    }
+    if !args.merge.is_empty() {
+        print!("{}", merge(&args.merge)?);
         return Ok(ExitCode::SUCCESS);
     }
     if !args.http.is_empty() && !args.transports.is_empty() {
@@ -48,7 +53,6 @@ pub(crate) async fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
         folder.prices = prices;
     }
     if let (Some(folder), true) = (&folder, args.bill) {
-        folder.write_page()?;
         return show_bill(folder);
     }
     if let Some(reason) = without_queues(&args) {
@@ -87,6 +91,21 @@ pub(crate) async fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
     Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// The figures of several files side by side.
+///
+/// # Errors
+/// Fails if a file is not a report, or if the reports cannot be compared.
+fn merge(files: &[PathBuf]) -> anyhow::Result<String> {
+    let read = |path: &PathBuf| {
+        let name = path.display().to_string();
+        let json = std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
+        let report = Report::from_json(&json).with_context(|| name.clone())?;
+        anyhow::Ok((name, report))
+    };
+    let reports: anyhow::Result<Vec<_>> = files.iter().map(read).collect();
+    merged(&reports?)
+}
+
 fn prices(args: &CompareArgs) -> Prices {
     let default = Prices::default();
     Prices {
@@ -96,7 +115,7 @@ fn prices(args: &CompareArgs) -> Prices {
     }
 }
 
-/// Prints the monthly cost of a million clients, from the reports of a folder.
+/// Prints the monthly cost of a million clients, from the reports of a folder, and writes it to the page.
 ///
 /// # Errors
 /// Fails if a report cannot be read, or if one of the scenarios that are needed is missing.
@@ -104,6 +123,7 @@ fn show_bill(folder: &Folder) -> anyhow::Result<ExitCode> {
     let bill = bill_text(&folder.reports()?, folder.prices);
     let bill = bill
         .context("the bill needs the scenarios tls, topics, idle and wire: measure them first")?;
+    folder.write_page()?;
     print!("{bill}");
     Ok(ExitCode::SUCCESS)
 }

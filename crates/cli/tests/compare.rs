@@ -320,3 +320,32 @@ fn a_table_of_several_scenarios_cannot_be_written_to_one_file() {
     assert_eq!(output.status.code(), Some(2), "{error}");
     assert!(error.contains("write several with --output"), "{error}");
 }
+
+#[test]
+fn raw_data_of_two_machines_is_merged_and_another_file_is_an_error() {
+    let figures = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/comparison/");
+    let merge = |files: [&str; 2]| {
+        let files = files.map(|name| format!("{figures}{name}"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
+        let output = output(command.args(["compare", "--merge"]).args(files));
+        let printed = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        (output.status.code(), printed.concat())
+    };
+    let (code, printed) = merge(["fan-out.json", "fan-out.json"]);
+    assert_eq!(code, Some(0), "{printed}");
+    assert!(printed.contains("latency p99, ms · SSE") && printed.contains("1.00"), "{printed}");
+    let (code, printed) = merge(["fan-out.json", "broker.json"]);
+    assert!(code == Some(1) && printed.contains("is of the scenario broker"), "{printed}");
+    let (code, printed) = merge(["fan-out.json", "../comparison.md"]);
+    assert!(code == Some(1) && printed.contains("comparison.md: not a report"), "{printed}");
+}
+
+#[test]
+fn a_bill_without_its_scenarios_names_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
+    let output = output(command.args(["compare", "--bill", "--output"]).arg(directory.path()));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains("the bill needs the scenarios tls, topics, idle and wire"), "{error}");
+}

@@ -1,8 +1,9 @@
 //! Renders reports of earlier runs, from the JSON that `tidings compare` wrote: the page about a folder of them, or parts
-//! of one report in Markdown.
+//! of one report in Markdown. Also prints the schema of the JSON.
 //!
 //! ```sh
 //! cargo run -p tidings-compare --example render -- folder > report.html
+//! cargo run -p tidings-compare --features schema --example render -- schema > schema.json
 //! cargo run -p tidings-compare --example render -- folder/fan-out.json answer steady.cpu steady.p99 run
 //! ```
 
@@ -14,6 +15,8 @@ use tidings_compare::{Folder, Report};
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     match &args[..] {
+        #[cfg(feature = "schema")]
+        [word] if word == "schema" => print!("{}", Report::json_schema()),
         [folder] => print!("{}", Folder::create(Path::new(folder))?.page()?),
         [file, words @ ..] if !words.is_empty() => {
             let report = Report::from_json(&std::fs::read_to_string(file)?)?;

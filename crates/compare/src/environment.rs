@@ -12,6 +12,7 @@ use crate::plan::Plan;
 
 /// A server that was measured, and its version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Version {
     /// The program, such as `nats-server`, or the URL of a server that was already running.
     pub server: String,
@@ -21,6 +22,7 @@ pub struct Version {
 
 /// The machine, the versions and the command of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Environment {
     /// The command line.
     pub command: String,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// A distribution of times, in microseconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Latency {
     /// The median.
     pub p50: f64,

@@ -26,7 +26,7 @@
 //! | one cell, and all of them | `measure.rs`, `run.rs` |
 //! | raw figures, medians, ratios | `sample.rs`, `latency.rs`, `summary.rs`, `stats.rs`, `units.rs`, `targets/` |
 //! | simulated networks, and what was counted on them | `network/`, `network_counts.rs` |
-//! | the monthly cost | `bill.rs` |
+//! | the monthly cost, and several machines side by side | `bill.rs`, `merge.rs` |
 //! | reasons to doubt | `warnings.rs` |
 //! | the report, the folder of several, and the progress | `report/`, `folder.rs`, `progress.rs` |
 //! | the baseline server, servers of other projects | `baseline/`, `peers.rs`, `peers/` |
@@ -49,6 +49,7 @@ mod latency;
 pub mod load;
 mod measure;
 mod measures;
+mod merge;
 #[cfg_attr(not(target_os = "linux"), path = "no_network.rs")]
 mod network;
 mod network_counts;
@@ -81,6 +82,7 @@ pub use contender::contender_names;
 pub use environment::{Environment, Version};
 pub use folder::Folder;
 pub use latency::Latency;
+pub use merge::merged;
 pub use network_counts::{Checked, Counts, LinkCounts};
 pub use plan::{Compression, Plan, RunningServer};
 pub use progress::Progress;

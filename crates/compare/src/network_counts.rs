@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a relay counted in both directions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Counts {
     /// From the server to the clients.
     pub down: LinkCounts,
@@ -15,6 +16,7 @@ pub struct Counts {
 
 /// What a relay counted in one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LinkCounts {
     /// The packets that were sent into the link, including those that did not arrive.
     pub packets: u64,
@@ -50,6 +52,7 @@ impl Sub for Counts {
 
 /// The result of a check: what probes measured while nothing else used the network.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Checked {
     /// The number of probes from the server to the clients. Each one that arrives is sent back.
     pub sent: u64,

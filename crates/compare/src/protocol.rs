@@ -61,6 +61,7 @@ pub(crate) enum Transport {
 
 /// A command to the load.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Command {
     /// Connects a few clients, publishes to them and disconnects them. This pays the one-time costs of the server, and
@@ -169,6 +170,7 @@ impl Setup {
 
 /// The outcome of a command.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Outcome {
     /// Clients that are connected and answered.
     pub connections: u64,
@@ -215,6 +217,7 @@ pub struct Outcome {
 
 /// What a browser used, whose tabs are the clients.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BrowserUse {
     /// Tabs that received a notification of the stage.
     pub receiving: u64,

@@ -8,6 +8,7 @@ use crate::warnings::{CROWDED, STOLEN};
 
 /// One stage of one contender in one round.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Sample {
     /// The contender's title.
     pub contender: String,
@@ -60,6 +61,7 @@ pub struct Sample {
 
 /// A simulated network during one stage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NetworkSample {
     /// The name of its profile.
     pub profile: String,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Median and spread of the samples of one figure, one sample per round.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Spread {
     /// The number of samples. With one sample, the median is that sample and the spread is empty.
     pub n: usize,

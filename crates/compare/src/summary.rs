@@ -15,6 +15,7 @@ use crate::units::{Unit, separated};
 
 /// Every figure of every contender, over all rounds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Summary {
     /// The titles of the contenders, in their order.
     pub transports: Vec<String>,
@@ -26,6 +27,7 @@ pub struct Summary {
 
 /// One figure, for each contender.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Row {
     /// Its key, such as `steady.p99`.
     pub key: String,
@@ -43,6 +45,7 @@ pub struct Row {
 
 /// The latencies of one contender in one stage, at a fixed list of quantiles.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Curve {
     /// The contender's title.
     pub transport: String,

@@ -16,6 +16,7 @@ use crate::summary::Summary;
 
 /// A reason to doubt figures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Warning {
     /// Its kind.
     pub kind: Doubt,
@@ -27,6 +28,7 @@ pub struct Warning {
 
 /// A contender, and one of its stages or rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Place {
     /// The contender.
     pub transport: String,
@@ -36,6 +38,7 @@ pub struct Place {
 
 /// The kind of a warning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Doubt {

@@ -10,6 +10,7 @@ use crate::protocol::MAX_SOCKETS;
 
 /// The clients and what is published to them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Workload {
     /// Connected clients, each of which receives every notification. Default: 1,000.
     pub clients: usize,
@@ -36,6 +37,7 @@ pub struct Workload {
 /// The content of each payload. It follows from the number of the notification, so that all contenders are sent the
 /// same. Every payload has a stamp of 16 bytes, by which the load recognises it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Payload {

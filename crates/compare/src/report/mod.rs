@@ -29,6 +29,7 @@ use crate::workload::{Payload, Workload};
 
 /// A finished comparison. Its JSON contains all raw figures and the environment of the run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Report {
     /// The version of this format, [`Report::SCHEMA`].
     pub schema: u32,
@@ -57,6 +58,7 @@ pub struct Report {
 
 /// A property of a contender that the figures do not show, such as weaker guarantees.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Remark {
     /// The contender's title.
     pub transport: String,
@@ -66,6 +68,7 @@ pub struct Remark {
 
 /// A contender that was not measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Missing {
     /// The contender's title.
     pub transport: String,
@@ -130,6 +133,14 @@ impl Report {
             "the report has format {schema}, and this program reads format {expected}"
         );
         serde_json::from_str(json).context("not a report")
+    }
+
+    /// Returns the JSON schema of reports (JSON Schema, draft 2020-12), with the meaning of each field.
+    #[cfg(feature = "schema")]
+    pub fn json_schema() -> String {
+        let schema = schemars::schema_for!(Self);
+        let text = serde_json::to_string_pretty(&schema);
+        text.expect("the keys are strings") + "\n"
     }
 
     /// Returns the report as JSON, with one line for each row and each sample.

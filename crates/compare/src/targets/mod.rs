@@ -17,6 +17,7 @@ use crate::units::Unit;
 
 /// One figure of one contender against its target.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TargetRow {
     /// The key of the figure's row.
     pub key: String,
