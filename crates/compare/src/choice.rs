@@ -1,7 +1,7 @@
 //! The contenders that a plan chooses.
 
 use crate::contender::{
-    COMPRESSED, Contender, HTTP2, MESSAGE_QUEUE, Server, TRANSPORTS, chosen, each_once,
+    BROWSER, COMPRESSED, Contender, HTTP2, MESSAGE_QUEUE, Server, TRANSPORTS, chosen, each_once,
 };
 use crate::plan::{Compression, Plan};
 use crate::workload::{PlanError, wrong};
@@ -43,6 +43,11 @@ impl Plan {
             && !self.has_tls()
         {
             return wrong(format!("{name} can be measured only over TLS: add --tls"));
+        }
+        let has_tabs = self.scenario.contenders.contains(&BROWSER);
+        if let Some(Contender { name, .. }) = contenders.iter().find(|one| one.browser && !has_tabs)
+        {
+            return wrong(format!("{name} can be measured only with --scenario browser"));
         }
         let is_other = |one: &&&Contender| !matches!(one.family, TRANSPORTS | HTTP2 | COMPRESSED);
         match contenders.iter().find(is_other) {
@@ -148,6 +153,16 @@ mod tests {
         assert_eq!(names(&baseline), ["sse", "baseline-sse", "sse-compressed"]);
         let error = with(Compression::On, &["sse", "nats"]).check().unwrap_err().to_string();
         assert!(error.contains("nats cannot be measured with compression"), "{error}");
+    }
+
+    #[test]
+    fn tabs_of_a_browser_are_measured_only_in_their_scenario() {
+        let plan = Plan { contenders: vec!["browser-sse".into()], ..plan() };
+        let error = plan.check().unwrap_err().to_string();
+        assert_eq!(error, "browser-sse can be measured only with --scenario browser");
+        let browser = Scenario::named("browser").unwrap();
+        let plan = Plan { scenario: browser, contenders: vec!["sse".into()], ..plan };
+        assert!(plan.check().is_err(), "it has no tabs");
     }
 
     #[test]

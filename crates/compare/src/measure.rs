@@ -287,7 +287,8 @@ async fn run(load: &mut Child, command: Command) -> anyhow::Result<Outcome> {
         .map_err(|_| load.error(format_args!(" printed {line:?}, which is not an outcome")))
 }
 
-fn is_in_path(program: &str) -> bool {
+/// Returns `true` if a folder of PATH has the program.
+pub(crate) fn is_in_path(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }

@@ -85,7 +85,8 @@
       if (!response.ok) throw new Error(`status ${response.status}`);
       const { cursor, notifications } = JSON.parse(text);
       for (const { data } of notifications) receive(data, at);
-      query = `?wait=60&after=${encodeURIComponent(cursor)}`;
+      // Over HTTP/1.1, the poll of another tab may wait for the end of this one.
+      query = `?wait=5&after=${encodeURIComponent(cursor)}`;
       isOpen();
     }
   }

@@ -158,8 +158,11 @@ impl Tab {
         Ok(())
     }
 
-    /// Reports the status of the response to the next WebSocket handshake of the page: 101 over HTTP/1.1, 200 over
-    /// HTTP/2. `connect` starts it.
+    /// Starts to connect the client by WebSocket. Returns the status of the response to its handshake: 101 over HTTP/1.1,
+    /// 200 over HTTP/2.
+    ///
+    /// # Errors
+    /// Fails if there is no response.
     pub(super) fn handshake_status<W: Write>(
         &mut self,
         devtools: &mut Devtools<W>,
@@ -203,4 +206,63 @@ impl Tab {
 fn text(value: &Value) -> anyhow::Result<String> {
     let text = value.as_str().map(str::to_owned);
     text.ok_or_else(|| anyhow!("the browser answered {value} instead of a text"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::chromium::Chromium;
+    use super::*;
+    use crate::contender::CHROMIUM;
+    use crate::measure::is_in_path;
+
+    #[test]
+    fn the_page_records_what_has_a_stamp_of_its_run_and_counts_from_a_number() {
+        if !is_in_path(CHROMIUM) {
+            eprintln!("skipped, because there is no {CHROMIUM} in PATH");
+            return;
+        }
+        let mut chromium = Chromium::start(true).unwrap();
+        let devtools = &mut chromium.devtools;
+        let options = json!({ "transport": "sse", "path": "/", "run": "5f0c93d1" });
+        let client = Client { page: "data:text/plain,".to_owned(), protocol: "", options };
+        let tab = Tab::load(devtools, &client, true).unwrap();
+        let receive = |devtools: &mut Devtools<_>, data: &str, at: f64| {
+            let call = format!("client.receive({}, {at})", Value::from(data));
+            tab.evaluate(devtools, &call).unwrap();
+        };
+        receive(devtools, "@00000000000000095f0c93d1.", 1.5);
+        let wait = tab.until(devtools, 10, 2).unwrap();
+        for other in ["", "@", "@00000000000000105f0c93d2", "@0000000000000010"] {
+            receive(devtools, other, 2.0);
+        }
+        receive(devtools, r#"{"id":"@000000000000000b5f0c93d1"}"#, 2.5);
+        let soon = Duration::from_millis(1);
+        assert_eq!(devtools.answer(wait, soon).unwrap(), None, "only one of two has arrived");
+        receive(devtools, "@000000000000000a5f0c93d1", 3.25);
+        assert!(devtools.answer(wait, LIMIT).unwrap().is_some());
+        let taken = tab.take(devtools).unwrap();
+        assert_eq!(taken.arrivals, [(9, 1.5), (11, 2.5), (10, 3.25)]);
+        assert!(tab.take(devtools).unwrap().arrivals.is_empty());
+        assert_eq!((taken.requests, taken.ending), (0, None));
+    }
+
+    #[test]
+    fn a_tab_is_hidden_and_visible_again() {
+        if !is_in_path(CHROMIUM) {
+            eprintln!("skipped, because there is no {CHROMIUM} in PATH");
+            return;
+        }
+        let mut chromium = Chromium::start(true).unwrap();
+        let devtools = &mut chromium.devtools;
+        let client =
+            Client { page: "data:text/plain,".to_owned(), protocol: "", options: json!({}) };
+        let tab = Tab::load(devtools, &client, true).unwrap();
+        let state = |devtools: &mut Devtools<_>| {
+            tab.evaluate(devtools, "document.visibilityState").unwrap()
+        };
+        tab.hide(devtools, true).unwrap();
+        assert_eq!(state(devtools), "hidden");
+        tab.hide(devtools, false).unwrap();
+        assert_eq!(state(devtools), "visible");
+    }
 }

@@ -20,7 +20,7 @@ use crate::protocol::{BrowserUse, Command, Outcome, Setup, Transport};
 const REHEARSAL: usize = 4;
 
 /// A tab that is not connected in this time waits for a connection that the browser does not open.
-const STALLED: Duration = Duration::from_secs(2);
+const STALLED: Duration = Duration::from_millis(1500);
 
 /// The time between the start of a stage and its first publish, so that the first publish is not late.
 const LEAD_TIME: u64 = 10_000_000;
@@ -274,7 +274,7 @@ impl Tabs {
     /// Counts what has arrived in all tabs, in the order of the arrivals.
     fn collect(&mut self) -> anyhow::Result<()> {
         let stage_began = self.score.next() - self.score.published();
-        let mut arrivals = Vec::new();
+        let (mut arrivals, mut receiving) = (Vec::new(), 0);
         for (index, tab) in self.tabs.iter().enumerate().filter(|(_, tab)| tab.is_open) {
             let taken = tab.take(&mut self.chromium.devtools)?;
             self.stage.requests += taken.requests;
@@ -282,12 +282,11 @@ impl Tabs {
                 self.stage.first_ending.get_or_insert(ending);
             }
             let has_received = taken.arrivals.iter().any(|(number, _)| *number >= stage_began);
-            if let Some(browser) = &mut self.stage.browser {
-                browser.receiving += u64::from(has_received);
-            }
+            receiving += u64::from(has_received);
             let arrived = |(number, at): (u64, f64)| ((at * 1e6) as u64, index, number);
             arrivals.extend(taken.arrivals.into_iter().map(arrived));
         }
+        self.record(|it, _| it.receiving = receiving);
         // The arrivals of a tab remain in their order.
         arrivals.sort_by_key(|(at, ..)| *at);
         for (at, index, number) in arrivals {
