@@ -61,7 +61,7 @@ fn six_of_twelve_tabs_have_a_stream_over_http1_and_all_over_http2() {
 #[test]
 fn visible_and_hidden_tabs_receive_everything_by_each_transport_over_http2() {
     let transports = "browser-websocket-http2,browser-long-polling-http2";
-    let Some(samples) = samples(transports, "connect,steady,hidden") else { return };
+    let Some(samples) = samples(transports, "connect.tab,steady.,hidden.") else { return };
     assert_eq!(samples.len(), 2 * 3);
     for sample in samples {
         assert_eq!(sample["connections"], 4, "{sample}");

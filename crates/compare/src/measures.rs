@@ -71,8 +71,8 @@ measures! {
     TLS "tls" "TLS handshake p50" Millis false |s| millis(&s.load.tls_time, |l| l.p50);
     REQUEST "request" "request answered p50" Millis false |s| millis(&s.load.request_time, |l| l.p50);
     REQUEST_P99 "request-p99" "request answered p99" Millis false |s| millis(&s.load.request_time, |l| l.p99);
-    CONNECTED_TABS "connected" "connected tabs" Number true |s| Some(s.load.connections as f64);
-    RECEIVING_TABS "receiving" "tabs that receive" Number true |s| Some(s.load.browser.as_ref()?.receiving as f64);
+    CONNECTED_TABS "connected" "connected tabs" Count true |s| Some(s.load.connections as f64);
+    RECEIVING_TABS "receiving" "tabs that receive" Count true |s| Some(s.load.browser.as_ref()?.receiving as f64);
     RENDERER_CPU "renderer" "renderer CPU per delivery" Micros true
         |s| each(s.load.browser.as_ref()?.renderer_cpu_ns as f64 / 1e3, s.load.deliveries);
     NETWORK_CPU "network" "network service CPU per delivery" Micros true

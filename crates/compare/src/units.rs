@@ -21,6 +21,8 @@ pub enum Unit {
     Percent,
     /// A plain number.
     Number,
+    /// A whole number, such as that of tabs.
+    Count,
 }
 
 impl Unit {
@@ -32,7 +34,7 @@ impl Unit {
             Self::Millis => "ms",
             Self::Bytes => "B",
             Self::Percent => "%",
-            Self::Number => "",
+            Self::Number | Self::Count => "",
         }
     }
 
@@ -41,7 +43,7 @@ impl Unit {
         let figure = self.digits(spread).write(spread.median);
         match self {
             Self::PerSecond => format!("{figure}/s"),
-            Self::Number => figure,
+            Self::Number | Self::Count => figure,
             _ => format!("{figure} {}", self.sign()),
         }
     }
@@ -51,7 +53,7 @@ impl Unit {
         match self {
             Self::PerSecond => format!("{label}/s"),
             Self::Micros | Self::Millis | Self::Percent => format!("{label}, {}", self.sign()),
-            Self::Bytes | Self::Number => label.to_owned(),
+            Self::Bytes | Self::Number | Self::Count => label.to_owned(),
         }
     }
 
@@ -60,7 +62,7 @@ impl Unit {
     pub(crate) fn digits(self, spread: &Spread) -> Digits {
         let three = self.three_digits(spread.median);
         let Some(first) = place(spread.median) else { return Digits { last: three } };
-        let is_steady = matches!(self, Self::Bytes | Self::Number);
+        let is_steady = matches!(self, Self::Bytes | Self::Number | Self::Count);
         let uncertain = match spread.n {
             1 if is_steady => None,
             1 => Some(first - 1),
@@ -75,7 +77,7 @@ impl Unit {
         let size = value.abs();
         let counted = matches!(self, Self::PerSecond | Self::Bytes) && size >= 10.0;
         match size {
-            _ if counted || size >= 100.0 || size == 0.0 => 0,
+            _ if counted || self == Self::Count || size >= 100.0 || size == 0.0 => 0,
             _ if size >= 10.0 => -1,
             _ if size >= 1.0 => -2,
             _ => -3,
@@ -153,6 +155,7 @@ mod tests {
             (Unit::Bytes, &[187.2], "187 187 187"),
             (Unit::Number, &[0.0, 0.0, 2.0], "0 0 2"),
             (Unit::Millis, &[0.0042, 0.0042], "0.004 0.004 0.004"),
+            (Unit::Count, &[6.0, 12.0, 6.0], "6 6 12"),
         ] {
             assert_eq!(written(unit, samples), expected, "{samples:?}");
         }
