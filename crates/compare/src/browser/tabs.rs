@@ -87,15 +87,15 @@ impl Tabs {
         match command {
             Command::Rehearse => self.rehearse()?,
             Command::Connect { resumes: false, .. } => {
-                self.load("compare", true)?;
-                self.open(self.setup.clients)?;
+                self.load(true)?;
+                self.connect(self.setup.clients)?;
                 self.record(|it, tabs| it.memory = Some(tabs.chromium.renderer_memory()));
             }
             Command::Open { tabs } => {
                 if self.tabs.is_empty() {
-                    self.load("compare", false)?;
+                    self.load(false)?;
                 }
-                self.open(tabs)?;
+                self.connect(tabs)?;
             }
             Command::Disconnect => self.close()?,
             Command::Publish { rate, burst, seconds, hidden } => {
@@ -130,31 +130,38 @@ impl Tabs {
     }
 
     fn rehearse(&mut self) -> anyhow::Result<()> {
-        let clients = std::mem::replace(&mut self.setup.clients, 1);
-        self.load("rehearsal", true)?;
+        self.set_topic("rehearsal")?;
+        let devtools = &mut self.chromium.devtools;
+        let mut tab = Tab::load(devtools, &self.client, true)?;
         if self.setup.transport == Transport::WebSocket {
-            let status = self.tabs[0].handshake_status(&mut self.chromium.devtools)?;
+            let status = tab.handshake_status(devtools)?;
             let expected = if self.setup.http2 { 200 } else { 101 };
             ensure!(
                 status == expected,
                 "a WebSocket handshake was answered with {status}, expected {expected}"
             );
         }
-        self.open(1)?;
+        self.tabs.push(tab);
+        self.connect(1)?;
         self.deliver(&[now(); REHEARSAL])?;
         if self.score.lost() > 0 || self.connected() == 0 {
             let reason = self.stage.first_ending.as_deref().unwrap_or("no tab is connected");
             bail!("the first notifications did not arrive: {reason}");
         }
-        self.setup.clients = clients;
+        self.set_topic("compare")?;
         self.close()
+    }
+
+    /// Changes the topic of all publishes, and of the pages that are loaded later.
+    fn set_topic(&mut self, name: &str) -> anyhow::Result<()> {
+        self.requests.set_topic(name)?;
+        self.client.options["path"] = format!("/topics/{name}.{}", self.run).into();
+        Ok(())
     }
 
     /// Loads all pages. They do not connect yet: over HTTP/1.1, a page could not be loaded while other tabs use all
     /// connections.
-    fn load(&mut self, topic: &str, own_windows: bool) -> anyhow::Result<()> {
-        self.requests.set_topic(topic)?;
-        self.client.options["path"] = format!("/topics/{topic}.{}", self.run).into();
+    fn load(&mut self, own_windows: bool) -> anyhow::Result<()> {
         while self.tabs.len() < self.setup.clients {
             let own_window = own_windows || self.tabs.is_empty();
             let tab = Tab::load(&mut self.chromium.devtools, &self.client, own_window)?;
@@ -167,8 +174,9 @@ impl Tabs {
         Ok(())
     }
 
-    /// Connects the first `count` tabs, one after the other.
-    fn open(&mut self, count: usize) -> anyhow::Result<()> {
+    /// Connects the first `count` tabs, one after the other. After the first one that waits for a connection, the others
+    /// are not waited for.
+    fn connect(&mut self, count: usize) -> anyhow::Result<()> {
         let devtools = &mut self.chromium.devtools;
         let mut is_stalled = false;
         for tab in self.tabs.iter_mut().take(count) {
