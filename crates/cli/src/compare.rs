@@ -231,7 +231,7 @@ fn plan(args: &CompareArgs, scenario: &'static Scenario) -> anyhow::Result<Plan>
     plan.baseline |= args.baseline;
     plan.rows.clone_from(&args.rows);
     plan.peers.clone_from(&args.peers);
-    if args.output.is_some() || args.all {
+    if (args.output.is_some() || args.all) && !args.quick {
         plan.repeats = REPEATS;
     }
     if let Some(compression) = args.compression {
