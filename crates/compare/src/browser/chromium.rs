@@ -32,6 +32,8 @@ const FLAGS: &[&str] = &[
     "--disable-extensions",
     "--disable-field-trial-config",
     "--disable-sync",
+    // A cache on disk is written again while the browser ends, when its folder has been removed already.
+    "--disk-cache-dir=/dev/null",
     "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup",
     "--mute-audio",
     "--renderer-process-limit=4",
@@ -105,8 +107,8 @@ impl Chromium {
         if !http2 {
             command.arg("--disable-http2");
         }
-        // It also writes to the home directory.
-        command.env("HOME", profile.path());
+        // It also writes to the home directory and to that of temporary files.
+        command.env("HOME", profile.path()).env("TMPDIR", profile.path());
         command.env_remove("XDG_CONFIG_HOME").env_remove("XDG_CACHE_HOME");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors);
         let mut child = command.spawn().context("cannot start the browser")?;
