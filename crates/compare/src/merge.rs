@@ -91,7 +91,7 @@ mod tests {
         let line = text.lines().last().unwrap();
         let words: Vec<&str> = line.split_whitespace().collect();
         assert!(line.contains("· SSE"), "{text}");
-        assert_eq!(words[words.len() - 3..], ["10", "15", "1.50"], "{text}");
+        assert_eq!(words[words.len() - 3..], ["10.0", "15.0", "1.50"], "{text}");
         assert!(text.starts_with("a.json:\ntidings 0.1.0, commit"), "{text}");
     }
 

@@ -223,22 +223,22 @@ mod tests {
         }
         let mut chromium = Chromium::start(true).unwrap();
         let devtools = &mut chromium.devtools;
-        let options = json!({ "transport": "sse", "path": "/", "run": "5f0c93d1" });
+        let options = json!({ "transport": "sse", "path": "/", "run": "f0c93d1" });
         let client = Client { page: "data:text/plain,".to_owned(), protocol: "", options };
         let tab = Tab::load(devtools, &client, true).unwrap();
         let receive = |devtools: &mut Devtools<_>, data: &str, at: f64| {
             let call = format!("client.receive({}, {at})", Value::from(data));
             tab.evaluate(devtools, &call).unwrap();
         };
-        receive(devtools, "@00000000000000095f0c93d1.", 1.5);
+        receive(devtools, "@00000009f0c93d1.", 1.5);
         let wait = tab.until(devtools, 10, 2).unwrap();
-        for other in ["", "@", "@00000000000000105f0c93d2", "@0000000000000010"] {
+        for other in ["", "@", "@00000010f0c93d2", "@00000010"] {
             receive(devtools, other, 2.0);
         }
-        receive(devtools, r#"{"id":"@000000000000000b5f0c93d1"}"#, 2.5);
+        receive(devtools, r#"{"id":"@0000000bf0c93d1"}"#, 2.5);
         let soon = Duration::from_millis(1);
         assert_eq!(devtools.answer(wait, soon).unwrap(), None, "only one of two has arrived");
-        receive(devtools, "@000000000000000a5f0c93d1", 3.25);
+        receive(devtools, "@0000000af0c93d1", 3.25);
         assert!(devtools.answer(wait, LIMIT).unwrap().is_some());
         let taken = tab.take(devtools).unwrap();
         assert_eq!(taken.arrivals, [(9, 1.5), (11, 2.5), (10, 3.25)]);

@@ -52,7 +52,9 @@ impl Reader for Redis {
             let Some((line, length)) = line(&input[at..])? else { return Ok(at) };
             let token = token(line)?;
             if let Token::Bulk(size) = token {
-                if size >= stamp::LENGTH {
+                let Some(first) = input.get(at + length) else { return Ok(at) };
+                if matches!(*first, stamp::MARK | b'{') {
+                    // A payload, which begins with a stamp or is JSON.
                     self.left = size as u64 + 2;
                 } else {
                     // A key, a field or an id. An id outside of an array is the response to a publish.
@@ -134,13 +136,14 @@ mod tests {
 
     #[test]
     fn every_list_of_entries_is_followed_by_one_read_at_every_split() {
-        let first = response(&[("17-0", 0), ("17-1", 1), ("18-0", 2)]);
+        let first =
+            response(&[("1795467750000-0", 0), ("1795467750000-1", 1), ("1795467750001-17", 2)]);
         let last = response(&[("19-0", 3), ("19-1", 4)]);
-        let bytes = [b"+PONG\r\n".to_vec(), first, last, bulk(b"20-0")].concat();
+        let bytes = [b"+PONG\r\n".to_vec(), first, last, bulk(b"1795467750002-10")].concat();
         for cut in 1..=bytes.len() {
             let (reply, answers) = five_by_cuts(&bytes, cut, &mut Redis::new("x"));
             let read = |id| format!("XREAD COUNT 256 BLOCK 0 STREAMS direct:x {id}\r\n");
-            assert_eq!(String::from_utf8_lossy(&reply), read("18-0") + &read("19-1"));
+            assert_eq!(String::from_utf8_lossy(&reply), read("1795467750001-17") + &read("19-1"));
             assert_eq!(answers, 4);
         }
     }
