@@ -52,3 +52,33 @@ installed_version() {
   path=$(command -v "$2")
   grep -o "^\"$1 [^ ]*" "${path%/*}/../.crates.toml" 2>/dev/null | sed 's/.* //' | grep . || echo unknown
 }
+
+# Starts nginx with nginx.conf of the folder, as a proxy: PORT on|off UPSTREAM, or --version.
+nginx_proxy() {
+  PATH=$PATH:/usr/sbin
+  need nginx "get it from https://nginx.org, or on Debian and Ubuntu with \`apt-get install nginx\`"
+  if [ "$1" = --version ]; then
+    nginx -v 2>&1 | sed 's/.*nginx\//nginx /'
+    exit
+  fi
+  configuration nginx.conf "$@"
+  exec nginx -e stderr -p "$data" -c "$data/nginx.conf" >&2
+}
+
+# Starts HAProxy with haproxy.cfg of the folder, as a proxy: PORT on|off UPSTREAM, or --version.
+haproxy_proxy() {
+  PATH=$PATH:/usr/sbin
+  need haproxy "get it from https://www.haproxy.org, or on Debian and Ubuntu with \`apt-get install haproxy\`"
+  if [ "$1" = --version ]; then
+    haproxy -v | sed -n 's/^HAProxy version \([^ ]*\).*/haproxy \1/p'
+    exit
+  fi
+  configuration haproxy.cfg "$@"
+  exec haproxy -db -f "$data/haproxy.cfg" >&2
+}
+
+# Writes a configuration of the folder to a new folder `data`, with PORT, COMPRESSION and UPSTREAM.
+configuration() {
+  data=$(mktemp --directory)
+  sed "s#DIRECTORY#$data#g; s#PORT#$2#g; s#COMPRESSION#$3#g; s#UPSTREAM#$4#g" "$folder/$1" > "$data/$1"
+}

@@ -63,7 +63,23 @@ pub(crate) enum Command {
     /// Serve one topic with axum and a broadcast channel of tokio, for compare
     #[cfg(feature = "axum")]
     #[command(hide = true)]
-    Broadcast,
+    Broadcast(BroadcastArgs),
+}
+
+#[cfg(feature = "axum")]
+#[derive(Debug, clap::Args)]
+pub(crate) struct BroadcastArgs {
+    /// Send JSON with the topic and the payload, which is encoded once or for each client [default: only the payload]
+    #[arg(long, value_name = "once|each")]
+    pub(crate) envelope: Option<Envelope>,
+}
+
+/// How often JSON is encoded.
+#[cfg(feature = "axum")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Envelope {
+    Once,
+    Each,
 }
 
 #[cfg(feature = "axum")]
@@ -250,8 +266,8 @@ pub(crate) struct CompareArgs {
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) seconds: Option<Duration>,
     /// Compare these contenders, in this order, by name or by family: transports, http2, http3, plain, general,
-    /// mounted, axum, baseline, peers, message-queue, broker, browser (an unknown name lists all) [default: those of the
-    /// scenario; with --baseline, --tls, --compression or --url without message queues]
+    /// mounted, axum, encoding, baseline, peers, proxies, message-queue, broker, browser (an unknown name lists all) [default: those
+    /// of the scenario; with --baseline, --tls, --compression or --url without message queues]
     #[arg(
         long,
         value_name = "NAME,…",

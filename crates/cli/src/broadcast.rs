@@ -14,6 +14,7 @@ use futures::{Stream, stream};
 use tokio::net::TcpListener;
 use tokio::sync::broadcast::{Receiver, Sender, channel, error::RecvError};
 
+use crate::args::{BroadcastArgs, Envelope};
 use crate::serve::{allow_many_files, print};
 
 /// How many notifications the channel keeps for a slow client. A client that falls further back misses some, and
@@ -25,38 +26,56 @@ const CAPACITY: usize = 4096;
 ///
 /// # Errors
 /// Fails if no socket can be bound, or the address cannot be printed.
-pub(crate) async fn broadcast() -> anyhow::Result<ExitCode> {
+pub(crate) async fn broadcast(args: BroadcastArgs) -> anyhow::Result<ExitCode> {
     allow_many_files();
     let app = Router::new()
         .route("/topics/{name}", get(subscribe).post(publish))
-        .with_state(channel(CAPACITY).0);
+        .with_state(App { sender: channel(CAPACITY).0, envelope: args.envelope });
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     print(&format!("listening on http://{}\n", listener.local_addr()?))?;
     axum::serve(listener, app).await?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn publish(State(sender): State<Sender<Utf8Bytes>>, payload: String) -> &'static str {
+/// The channel, and what is sent.
+#[derive(Clone)]
+struct App {
+    sender: Sender<Utf8Bytes>,
+    envelope: Option<Envelope>,
+}
+
+/// The notifications of one client.
+struct Inbox {
+    receiver: Receiver<Utf8Bytes>,
+    envelope: Option<Envelope>,
+}
+
+async fn publish(State(app): State<App>, payload: String) -> &'static str {
+    let payload: Utf8Bytes = payload.into();
+    let message = if app.envelope == Some(Envelope::Once) { enveloped(&payload) } else { payload };
     // Fails only if there is no subscriber.
-    let _ = sender.send(payload.into());
+    let _ = app.sender.send(message);
     "{}\n"
 }
 
-async fn subscribe(State(sender): State<Sender<Utf8Bytes>>, request: Request) -> Response {
-    let receiver = sender.subscribe();
+/// JSON with the topic and the payload, whose quotes are escaped.
+fn enveloped(payload: &Utf8Bytes) -> Utf8Bytes {
+    serde_json::json!({ "topic": "compare", "data": payload.as_str() }).to_string().into()
+}
+
+async fn subscribe(State(app): State<App>, request: Request) -> Response {
+    let inbox = Inbox { receiver: app.sender.subscribe(), envelope: app.envelope };
     let (mut request, _) = request.into_parts();
     match WebSocketUpgrade::from_request_parts(&mut request, &()).await {
-        Ok(upgrade) => {
-            upgrade.protocols(["tidings.v1"]).on_upgrade(|socket| send(receiver, socket))
-        }
-        Err(_) => Sse::new(events(receiver)).keep_alive(KeepAlive::default()).into_response(),
+        Ok(upgrade) => upgrade.protocols(["tidings.v1"]).on_upgrade(|socket| send(inbox, socket)),
+        Err(_) => Sse::new(events(inbox)).keep_alive(KeepAlive::default()).into_response(),
     }
 }
 
-async fn send(mut receiver: Receiver<Utf8Bytes>, mut socket: WebSocket) {
+async fn send(mut inbox: Inbox, mut socket: WebSocket) {
     loop {
         tokio::select! {
-            payload = next(&mut receiver) => {
+            payload = inbox.next() => {
                 let Some(payload) = payload else { return };
                 if socket.send(Message::Text(payload)).await.is_err() {
                     return;
@@ -71,19 +90,24 @@ async fn send(mut receiver: Receiver<Utf8Bytes>, mut socket: WebSocket) {
     }
 }
 
-fn events(receiver: Receiver<Utf8Bytes>) -> impl Stream<Item = Result<Event, Infallible>> {
-    stream::unfold(receiver, |mut receiver| async {
-        let payload = next(&mut receiver).await?;
-        Some((Ok(Event::default().data(payload.as_str())), receiver))
+fn events(inbox: Inbox) -> impl Stream<Item = Result<Event, Infallible>> {
+    stream::unfold(inbox, |mut inbox| async {
+        let payload = inbox.next().await?;
+        Some((Ok(Event::default().data(payload.as_str())), inbox))
     })
 }
 
-async fn next(receiver: &mut Receiver<Utf8Bytes>) -> Option<Utf8Bytes> {
-    loop {
-        match receiver.recv().await {
-            Ok(payload) => return Some(payload),
-            Err(RecvError::Lagged(_)) => {}
-            Err(RecvError::Closed) => return None,
+impl Inbox {
+    async fn next(&mut self) -> Option<Utf8Bytes> {
+        loop {
+            match self.receiver.recv().await {
+                Ok(payload) if self.envelope == Some(Envelope::Each) => {
+                    return Some(enveloped(&payload));
+                }
+                Ok(payload) => return Some(payload),
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return None,
+            }
         }
     }
 }

@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn each_scenario_has_a_line_with_a_question_that_fits_a_terminal() {
         let list = list();
-        assert!(list.starts_with("fan-out        What does it cost to connect,"), "{list}");
+        assert!(list.starts_with("fan-out        What does it cost to send "), "{list}");
         assert!(list.contains("\nidle           What does"), "{list}");
         for line in list.lines() {
             assert!(line.contains('?') && line.len() <= 120, "{line}");

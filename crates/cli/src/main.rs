@@ -77,7 +77,7 @@ async fn run(command: Command) -> ExitCode {
         #[cfg(feature = "axum")]
         Command::Mounted(args) => mounted::mounted(args).await,
         #[cfg(feature = "axum")]
-        Command::Broadcast => broadcast::broadcast().await,
+        Command::Broadcast(args) => broadcast::broadcast(args).await,
         Command::Baseline(_) | Command::Load | Command::Browser => {
             Err(anyhow::anyhow!("compare needs Linux: its load and the baseline use epoll"))
         }

@@ -3,12 +3,12 @@
 use crate::report::Report;
 use crate::units::separated;
 
-/// Prices for a month, in any currency.
+/// Prices, in any currency.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Prices {
-    /// A core. Default: 25, which is about half of a machine with two cores at a large cloud.
+    /// A core for a month. Default: 25, which is about half of a machine with two cores at a large cloud.
     pub core: f64,
-    /// A GiB of memory. Default: 3.
+    /// A GiB of memory for a month. Default: 3.
     pub gib: f64,
     /// A GB (10^9 bytes) to clients. Default: 0.09, the first tier of large clouds. Others charge a tenth or nothing.
     pub egress: f64,
@@ -32,7 +32,7 @@ const MONTH: f64 = 30.0 * 86_400.0;
 const HEARTBEAT: f64 = 25.0;
 const GIB: f64 = (1 << 30) as f64;
 
-/// Who gets a notification.
+/// The clients that receive a notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pattern {
     Same,
@@ -42,7 +42,7 @@ enum Pattern {
 /// A line of the bill.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Line {
-    /// The transport, and who gets a notification.
+    /// The transport, and the clients that receive a notification.
     pub(crate) title: String,
     pub(crate) cores: f64,
     pub(crate) gib: f64,
@@ -122,18 +122,14 @@ fn line(
     let heartbeat = median("idle", cost_of, "heartbeat-tls.cpu")?;
     let per_second = delivery * PER_HOUR / 3_600.0 + heartbeat / HEARTBEAT;
     let cores = per_second * CLIENTS / 1e6 / UTILISATION;
-    let memory = median("idle", cost_of, "quiet-tls.memory")?
-        + median("idle", cost_of, "quiet-tls.kernel").unwrap_or(0.0);
+    let memory =
+        median("idle", cost_of, "quiet-tls.memory")? + median("idle", cost_of, "quiet-tls.kernel")?;
     let sent = median("wire", title, "steady-tls.egress")?;
-    // An empty answer to a poll is about as long as one with a notification.
-    let quiet = match median("wire", title, "quiet-tls.egress")? {
-        bytes if title == "long-polling" => bytes.max(sent),
-        bytes => bytes,
-    };
+    let quiet = median("wire", title, "quiet-tls.egress")?;
     let bytes = MONTH * (sent * PER_HOUR / 3_600.0 + quiet / HEARTBEAT);
     let egress = bytes * CLIENTS / 1e9;
     let gib = memory * CLIENTS / GIB;
-    let pattern = if is_own { "each its own" } else { "all the same" };
+    let pattern = if is_own { "one for each client" } else { "one for all clients" };
     Some(Line {
         title: format!("{title}, {pattern}"),
         cores,
@@ -148,9 +144,11 @@ fn line(
 /// The assumptions in whole sentences.
 pub(crate) fn assumptions(Prices { core, gib, egress }: Prices) -> String {
     format!(
-        "A million clients over TLS, each with a notification of 227 B a minute and a heartbeat every {HEARTBEAT:.0} s, for 30 \
-         days. Half of each core is used. A core costs {core}, a GiB of memory {gib} and a GB to clients {egress} a month. \
-         Load balancers, and machines for the case that one fails, are not included."
+        "A million clients over TLS, each with a notification a minute and a heartbeat every {HEARTBEAT:.0} s, for 30 days. \
+         CPU time is that of notifications of 128 B, and egress that of orders of 227 B. Publishes are without TLS. CPU \
+         time and memory with compression are those without it. Half of each core is used. A core costs {core} a month, \
+         a GiB of memory {gib} a month, and a GB sent to clients {egress}. Load balancers and spare machines are not \
+         included."
     )
 }
 
@@ -200,7 +198,7 @@ mod tests {
         let prices = Prices { core: 10.0, gib: 2.0, egress: 0.1 };
         let lines = bill(&reports.iter().collect::<Vec<_>>(), prices);
         let [same, own] = &lines[..] else { panic!("{lines:?}") };
-        assert_eq!(same.title, "SSE, all the same");
+        assert_eq!(same.title, "SSE, one for all clients");
         // 10 µs a minute and 5 µs each 25 s, on cores of which half is used.
         assert!((same.cores - 2.0 * (10.0 / 60.0 + 0.2)).abs() < 1e-9, "{same:?}");
         assert!((own.cores - 2.0 * (41.0 / 60.0 + 0.2)).abs() < 1e-9, "{own:?}");
@@ -213,7 +211,9 @@ mod tests {
     #[test]
     fn without_one_of_the_scenarios_there_is_no_bill() {
         let mut reports = reports();
-        assert!(bill_text(&reports, Prices::default()).unwrap().contains("SSE, each its own"));
+        assert!(
+            bill_text(&reports, Prices::default()).unwrap().contains("SSE, one for each client")
+        );
         reports.pop();
         assert_eq!(bill_text(&reports, Prices::default()), None);
         assert_eq!(bill_text(&[sample()], Prices::default()), None);

@@ -102,7 +102,7 @@ impl Plan {
     /// Returns `true` if one of the contenders needs the feature `axum`.
     pub fn needs_axum(&self) -> bool {
         let is_in_axum =
-            |one: &&Contender| matches!(one.server, Server::Mounted | Server::Broadcast);
+            |one: &&Contender| matches!(one.server, Server::Mounted | Server::Broadcast { .. });
         self.contenders().is_ok_and(|contenders| contenders.iter().any(is_in_axum))
     }
 }

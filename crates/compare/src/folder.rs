@@ -86,7 +86,11 @@ impl Folder {
     /// Replaces a file at once, so that an interruption never leaves half of it.
     fn write_file(&self, path: &Path, text: &str) -> anyhow::Result<()> {
         let failed = || format!("cannot write {}", path.display());
-        let file = tempfile::NamedTempFile::new_in(&self.path).with_context(failed)?;
+        let mut file = tempfile::Builder::new();
+        // Others may read the files, as those that a program creates by default.
+        #[cfg(unix)]
+        file.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
+        let file = file.tempfile_in(&self.path).with_context(failed)?;
         fs::write(file.path(), text).with_context(failed)?;
         file.persist(path).with_context(failed)?;
         Ok(())

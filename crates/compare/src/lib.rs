@@ -23,7 +23,7 @@
 //! | starting and stopping servers, their CPU time and memory | `servers.rs`, `child.rs`, `proc.rs`, `cgroup.rs`, `pin.rs`, `quota.rs` |
 //! | the load, and the commands that control it | `load/`, `protocol.rs` |
 //! | the load whose clients are tabs of a browser | `browser/` |
-//! | one cell, and all of them | `measure.rs`, `run.rs` |
+//! | one cell, and all of them | `measure.rs`, `cut.rs`, `run.rs` |
 //! | raw figures, medians, ratios | `sample.rs`, `latency.rs`, `summary.rs`, `stats.rs`, `units.rs`, `targets/` |
 //! | simulated networks, and what was counted on them | `network/`, `network_counts.rs` |
 //! | the monthly cost, and several machines side by side | `bill.rs`, `merge.rs` |
@@ -42,6 +42,7 @@ mod cgroup;
 mod child;
 mod choice;
 mod contender;
+mod cut;
 mod environment;
 mod folder;
 mod latency;

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use crate::certificate::Certificate;
 use crate::child::Child;
 use crate::contender::{CHROMIUM, Contender};
+use crate::cut::wait_until_noticed;
 use crate::network::{Network, Profile};
 use crate::network_counts::{Checked, Counts};
 use crate::pin::Cores;
@@ -107,7 +108,7 @@ async fn measure_cell(
         keeps_tickets: sequence.resumes_sessions(),
         headers: plan.running.as_ref().map_or(String::new(), |it| it.headers.clone()),
         transport: contender.transport,
-        peer: contender.peer().map(|peer| peer.name.to_owned()),
+        peer: contender.peer().filter(|it| !it.is_proxy).map(|peer| peer.name.to_owned()),
         http2: contender.http2,
         clients,
         publishers: plan.workload.publishers,
@@ -115,6 +116,7 @@ async fn measure_cell(
         compression: contender.compression,
         patience: PATIENCE,
         publishers_in: network.as_ref().map(|(network, _)| network.server().path()),
+        hold: sequence.hold,
         own_topics: sequence.own_topics,
     };
     let kind = if contender.browser { "browser" } else { "load" };
@@ -182,7 +184,11 @@ impl Cell<'_> {
             if is_connected && connects {
                 aside.add_faults(&run(&mut self.load, Command::Disconnect).await?);
             }
-            if !is_warm && !connects && !opens && !matches!(command, Command::Watch { .. }) {
+            if !is_warm
+                && !connects
+                && !opens
+                && !matches!(command, Command::Watch { .. } | Command::Cut { .. })
+            {
                 aside.add_faults(&run(&mut self.load, WARM_UP).await?);
                 is_warm = true;
             }
@@ -204,9 +210,15 @@ impl Cell<'_> {
     async fn stage(&mut self, stage: &Stage, command: Command) -> anyhow::Result<Sample> {
         self.servers.wait_until_idle().await;
         let before = self.reading();
-        let outcome = run(&mut self.load, command).await?;
+        let outcome = match (command, &self.network) {
+            (Command::Cut { seconds }, Some((network, _))) => {
+                network.cut();
+                wait_until_noticed(&self.servers, self.clients, seconds).await
+            }
+            _ => run(&mut self.load, command).await?,
+        };
         let end = self.reading();
-        let is_watched = matches!(command, Command::Watch { .. });
+        let is_watched = matches!(command, Command::Watch { .. } | Command::Cut { .. });
         if !is_watched {
             // Includes the server's work after the last deliveries and handshakes, such as holding a poll.
             self.servers.wait_until_idle().await;

@@ -73,6 +73,11 @@ impl Process {
         Some(times.sum())
     }
 
+    /// The TCP sockets of its network namespace, as text.
+    pub(crate) fn sockets(&self) -> Option<String> {
+        fs::read_to_string(self.dir.join("net/tcp")).ok()
+    }
+
     /// `None` if its descriptors cannot be read.
     pub(crate) fn has_io_uring(&self) -> Option<bool> {
         let files = fs::read_dir(self.dir.join("fd")).ok()?.flatten();

@@ -38,6 +38,8 @@ pub(crate) struct Setup {
     pub(crate) patience: f64,
     /// The network namespace in which publishers connect. `None` means that of the load.
     pub(crate) publishers_in: Option<PathBuf>,
+    /// The seconds for which a server may hold a poll.
+    pub(crate) hold: u32,
     /// Each client subscribes to its own topic. Otherwise all subscribe to the same one.
     pub(crate) own_topics: bool,
 }
@@ -119,6 +121,12 @@ pub enum Command {
         /// The number of tabs to connect.
         tabs: usize,
     },
+    /// Cuts the simulated network, and waits until the server has closed the connections of all clients. The load does not
+    /// get this command.
+    Cut {
+        /// The longest time to wait.
+        seconds: f64,
+    },
     /// Publishes nothing. Fails if a client loses its connection.
     Watch {
         /// The time for which it watches.
@@ -132,6 +140,7 @@ impl Command {
         match *self {
             Self::Publish { seconds, .. }
             | Self::Saturate { seconds }
+            | Self::Cut { seconds }
             | Self::Watch { seconds } => seconds,
             Self::Rehearse
             | Self::Connect { .. }
@@ -163,6 +172,7 @@ impl Setup {
             compression: false,
             patience: 1.0,
             publishers_in: None,
+            hold: 60,
             own_topics: false,
         }
     }
@@ -210,6 +220,10 @@ pub struct Outcome {
     pub answered: Option<Latency>,
     /// The reason for the end of the first lost connection.
     pub first_ending: Option<String>,
+    /// Seconds from a cut of the network until the server had closed half of the connections, and all of them. `None`
+    /// without a cut, or if it had not closed them in time.
+    #[serde(default)]
+    pub noticed: Option<[f64; 2]>,
     /// What the browser used. `None` if the clients are not tabs of a browser.
     #[serde(default)]
     pub browser: Option<BrowserUse>,

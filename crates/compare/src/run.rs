@@ -35,7 +35,8 @@ const FILES: usize = 64;
 /// If `interrupt` resolves, the current cell is dropped and the report contains the finished ones. Such a report has
 /// the warning [`Doubt::Interrupted`](crate::Doubt::Interrupted).
 ///
-/// If a contender fails in a sequence of stages, that sequence is not measured again for it. A contender whose server is not
+/// If a contender fails in a sequence of stages, that sequence is not measured again for it. That is not a failure of
+/// the run for a contender that shows what does not work, such as a proxy with its defaults. A contender whose server is not
 /// installed is not measured at all. The report contains the reasons.
 ///
 /// # Errors
@@ -100,13 +101,14 @@ pub async fn run(
             }
             Err(error) => {
                 // A missing program or network is missing in every sequence.
-                let is_failure = !error.is::<NotInstalled>() && !error.is::<Unavailable>();
+                let is_missing = error.is::<NotInstalled>() || error.is::<Unavailable>();
+                let is_failure = !is_missing && !contender.may_fail;
                 let same = cells.iter().filter(|(one, it)| {
-                    *one == contender && (!is_failure || it.stages[0].name == stage)
+                    *one == contender && (is_missing || it.stages[0].name == stage)
                 });
                 failed.extend(same.map(|(one, it)| (one.name, it.stages[0].name)));
                 let from = format!("{stage} in round {round}: ");
-                let problem = format!("{}{error:#}", if is_failure { &from } else { "" });
+                let problem = format!("{}{error:#}", if is_missing { "" } else { &from });
                 let transport = title.to_owned();
                 missing.push(Missing { transport, problem, is_failure });
             }
@@ -188,7 +190,8 @@ async fn measure_undisturbed(
     let mut again = 0;
     while again < repeats && disturbance(&best) >= 1.0 {
         again += 1;
-        let other = measure().await?;
+        // A cell that fails the second time keeps its first samples.
+        let Ok(other) = measure().await else { break };
         if disturbance(&other) < disturbance(&best) {
             best = other;
         }

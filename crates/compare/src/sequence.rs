@@ -21,6 +21,8 @@ pub(crate) struct Sequence {
     pub(crate) network: Option<&'static str>,
     /// The payload instead of the plan's.
     pub(crate) payload: Option<Payload>,
+    /// The seconds for which the server may hold a poll.
+    pub(crate) hold: u32,
     /// Additional arguments of our server.
     pub(crate) serve_args: &'static [&'static str],
     pub(crate) stages: &'static [Stage],
@@ -68,10 +70,12 @@ pub(crate) const BURST: usize = 10;
 /// Publishes per second to topics with one client, and to few clients.
 const OFTEN: f64 = 500.0;
 
-/// The interval of heartbeats while quiet clients are watched, and the time for which they are watched. Each client has
-/// exactly one heartbeat in that time, which may be late by a hundredth of the interval.
-const HEARTBEAT: &[&str] = &["--heartbeat", "5"];
-const WATCH: Command = Command::Watch { seconds: 5.06 };
+/// The interval of heartbeats while quiet clients are watched, the hold of their polls, and the time for which they are
+/// watched. Each client has exactly one heartbeat or empty answer in that time, which may be late by a hundredth of the
+/// interval.
+pub(crate) const HEARTBEAT: &[&str] = &["--heartbeat", "5"];
+pub(crate) const HOLD: u32 = 5;
+pub(crate) const WATCH: Command = Command::Watch { seconds: 5.06 };
 
 /// Connects all clients. Enough of them at once to keep a server busy, and few enough for the listen backlog of any
 /// server.
@@ -128,6 +132,8 @@ pub(crate) const FAN_OUT: Sequence = Sequence {
     tls: false,
     network: None,
     payload: None,
+    // The longest that servers allow, so that quiet clients send as few polls as possible.
+    hold: 60,
     serve_args: &[],
     stages: &[CONNECT_STAGE, STEADY, BURSTS, SATURATION],
     includes: |_| true,
@@ -136,6 +142,7 @@ pub(crate) const FAN_OUT: Sequence = Sequence {
 /// Many clients that are sent nothing but heartbeats.
 pub(crate) const IDLE: Sequence = Sequence {
     clients: Clients::Times(10),
+    hold: HOLD,
     serve_args: HEARTBEAT,
     stages: &[
         Stage {

@@ -130,7 +130,10 @@ impl Servers {
                 let all: Vec<&str> = ["mounted"].iter().chain(args).copied().collect();
                 servers.spawn(&plan.program, &all, cores).await?;
             }
-            (Server::Broadcast, _) => servers.spawn(&plan.program, &["broadcast"], cores).await?,
+            (Server::Broadcast { args }, _) => {
+                let all: Vec<&str> = ["broadcast"].iter().chain(args).copied().collect();
+                servers.spawn(&plan.program, &all, cores).await?;
+            }
             (Server::Baseline, _) => {
                 let all: Vec<&str> = ["baseline"].iter().chain(tls).copied().collect();
                 servers.spawn(&plan.program, &all, cores).await?;
@@ -266,6 +269,11 @@ impl Servers {
     /// The memory that the kernel keeps for them.
     pub(crate) fn kernel_memory(&self) -> Option<u64> {
         self.cgroup.as_ref()?.kernel_memory()
+    }
+
+    /// The TCP sockets of the network namespace of each server, as text like `/proc/net/tcp`.
+    pub(crate) fn sockets(&self) -> impl Iterator<Item = String> {
+        self.serving.iter().filter_map(|process| process.as_ref()?.sockets())
     }
 
     pub(crate) fn broker_cpu_ns(&self) -> Option<u64> {

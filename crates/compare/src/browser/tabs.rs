@@ -118,6 +118,7 @@ impl Tabs {
             | Command::Stall { .. }
             | Command::Fill { .. }
             | Command::Leave { .. }
+            | Command::Cut { .. }
             | Command::Resume => {
                 bail!("a browser cannot run {command:?}")
             }

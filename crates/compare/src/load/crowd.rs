@@ -192,10 +192,10 @@ impl Crowd {
     /// Fails if one of them is not connected, or if clients use WebTransport, whose library reads by itself.
     pub(crate) fn stall(&mut self, count: usize) -> anyhow::Result<()> {
         let first = self.clients.len().saturating_sub(count);
-        for client in &mut self.clients[first..] {
+        for (index, client) in self.clients.iter_mut().enumerate().skip(first) {
             let (Stage::Ready, Link::Socket { connection, .. }) = (client.stage, &client.link)
             else {
-                bail!("a client cannot stop reading, because it is not connected by TCP");
+                bail!("client {index} cannot stop reading: it is not connected, or not by TCP");
             };
             connection.ignore(&self.epoll).context("cannot stop waiting for a client")?;
             client.stage = Stage::Stalled;

@@ -46,13 +46,11 @@ pub(crate) struct Requests {
     topic: String,
     /// The number of topics, one per client. With 1, all clients share one topic.
     topics: u64,
+    /// The seconds for which a server may hold a poll.
+    hold: u32,
     /// The position after which clients subscribe. `None` means with the next notification.
     pub(crate) after: Option<String>,
 }
-
-/// The query of a poll, with the cursor in place of the line end. It has the longest hold that servers allow, so that
-/// quiet clients send as few polls as possible.
-const POLL: &str = "?after=\n&wait=60";
 
 /// A server, with its `Host` and path.
 #[derive(Debug)]
@@ -84,6 +82,7 @@ impl Requests {
             compression: setup.compression,
             topic: format!("compare.{run}"),
             topics: if setup.own_topics { setup.clients as u64 } else { 1 },
+            hold: setup.hold,
             after: None,
         })
     }
@@ -187,7 +186,7 @@ impl Requests {
                         Box::new(HeaderPolls::new(&self.request("GET", server, &poll, "")))
                     }
                     None => {
-                        let poll = format!("/topics/{topic}{POLL}");
+                        let poll = format!("/topics/{topic}{}", self.poll());
                         let poll = self.request("GET", server, &poll, gzip);
                         let (before_cursor, after_cursor) =
                             poll.split_once('\n').unwrap_or_default();
@@ -223,7 +222,8 @@ impl Requests {
                 Http2::get(&first, &request, Body::Stream(Box::new(Events::default())))
             }
             _ => {
-                let (before, after) = POLL.split_once('\n').unwrap_or_default();
+                let poll = self.poll();
+                let (before, after) = poll.split_once('\n').unwrap_or_default();
                 let polls = Polls::new(format!("{resource}{before}"), after.to_owned());
                 let again = request.clone();
                 let body = Body::Polls { polls, request: again, has_cursor: false };
@@ -237,6 +237,11 @@ impl Requests {
     pub(crate) fn webtransport_url(&self, index: usize) -> String {
         let Server { host, path, .. } = self.of_client(index);
         format!("https://{host}{path}/topics/{}{}", self.topic(index as u64), self.query())
+    }
+
+    /// The query of a poll, with the cursor in place of the line end.
+    fn poll(&self) -> String {
+        format!("?after=\n&wait={}", self.hold)
     }
 
     /// The query of the first request of a client.

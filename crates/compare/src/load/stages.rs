@@ -31,6 +31,7 @@ impl Load {
             Command::Publish { hidden: true, .. } | Command::Open { .. } => {
                 bail!("only the load in a browser has tabs")
             }
+            Command::Cut { .. } => bail!("the load cannot cut the network"),
             Command::Publish { rate, burst, seconds, hidden: false } => {
                 schedule = self.publish(rate, burst, seconds)?;
             }
@@ -178,6 +179,7 @@ impl Load {
             late: score.late.summary().filter(|_| schedule > 0),
             answered: score.answered.summary().filter(|_| schedule > 0),
             first_ending: crowd.reason.as_ref().map(ToString::to_string),
+            noticed: None,
             browser: None,
         }
     }

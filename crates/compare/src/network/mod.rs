@@ -105,6 +105,11 @@ impl Network {
         self.relay.counts()
     }
 
+    /// Loses every packet from now on, in both directions, as if the line was cut.
+    pub(crate) fn cut(&self) {
+        self.relay.cut();
+    }
+
     /// Checks that nothing but the profile has changed or dropped packets.
     ///
     /// # Errors

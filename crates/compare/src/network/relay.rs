@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::num::NonZeroU64;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
@@ -25,6 +26,8 @@ const BATCH: usize = 64;
 #[derive(Debug)]
 pub(super) struct Relay {
     stop: Arc<OwnedFd>,
+    /// `true` if every packet is lost.
+    is_cut: Arc<AtomicBool>,
     /// Down and up.
     counts: Arc<[Mutex<LinkCounts>; 2]>,
     thread: Option<JoinHandle<io::Result<()>>>,
@@ -35,15 +38,21 @@ impl Relay {
     pub(super) fn start(server: (Device, Link), clients: (Device, Link)) -> io::Result<Self> {
         let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC)?);
         let counts = Arc::<[Mutex<LinkCounts>; 2]>::default();
-        let (stopped, counted) = (Arc::clone(&stop), Arc::clone(&counts));
-        let run = move || run(server, clients, &stopped, &counted);
+        let is_cut = Arc::<AtomicBool>::default();
+        let (stopped, cut, counted) = (Arc::clone(&stop), Arc::clone(&is_cut), Arc::clone(&counts));
+        let run = move || run(server, clients, &stopped, &cut, &counted);
         let thread = thread::Builder::new().name("network-relay".into()).spawn(run)?;
-        Ok(Self { stop, counts, thread: Some(thread) })
+        Ok(Self { stop, is_cut, counts, thread: Some(thread) })
     }
 
     pub(super) fn counts(&self) -> Counts {
         let [down, up] = &*self.counts;
         Counts { down: *lock(down), up: *lock(up) }
+    }
+
+    /// Loses every packet from now on.
+    pub(super) fn cut(&self) {
+        self.is_cut.store(true, Ordering::Relaxed);
     }
 
     /// `true` until the thread has ended, which is an error.
@@ -72,12 +81,13 @@ fn run(
     (server, down): (Device, Link),
     (clients, up): (Device, Link),
     stop: &OwnedFd,
+    is_cut: &AtomicBool,
     [counts_down, counts_up]: &[Mutex<LinkCounts>; 2],
 ) -> io::Result<()> {
     // The system may otherwise delay each wake-up by 50 µs to save energy.
     set_current_timer_slack(NonZeroU64::new(1))?;
-    let mut down = Direction::new(&server, &clients, down, counts_down);
-    let mut up = Direction::new(&clients, &server, up, counts_up);
+    let mut down = Direction::new(&server, &clients, down, is_cut, counts_down);
+    let mut up = Direction::new(&clients, &server, up, is_cut, counts_up);
     loop {
         let wakes = [down.deliver(Instant::now())?, up.deliver(Instant::now())?];
         let next = wakes.into_iter().flatten().min();
@@ -108,6 +118,7 @@ struct Direction<'a> {
     from: &'a Device,
     to: &'a Device,
     link: Link,
+    is_cut: &'a AtomicBool,
     counts: &'a Mutex<LinkCounts>,
     /// In the order of arrival.
     on_the_way: VecDeque<(Instant, Vec<u8>)>,
@@ -118,9 +129,15 @@ struct Direction<'a> {
 }
 
 impl<'a> Direction<'a> {
-    fn new(from: &'a Device, to: &'a Device, link: Link, counts: &'a Mutex<LinkCounts>) -> Self {
+    fn new(
+        from: &'a Device,
+        to: &'a Device,
+        link: Link,
+        is_cut: &'a AtomicBool,
+        counts: &'a Mutex<LinkCounts>,
+    ) -> Self {
         let (on_the_way, buffer, spare) = (VecDeque::new(), Vec::with_capacity(MTU), Vec::new());
-        Self { from, to, link, counts, on_the_way, buffer, spare }
+        Self { from, to, link, is_cut, counts, on_the_way, buffer, spare }
     }
 
     /// Delivers the packets that have arrived, and returns when the next one arrives.
@@ -153,7 +170,10 @@ impl<'a> Direction<'a> {
     /// Sends the packet in the buffer.
     fn send(&mut self) -> io::Result<()> {
         let (now, bytes) = (Instant::now(), self.buffer.len());
-        let fate = self.link.send(now, bytes);
+        let fate = match self.is_cut.load(Ordering::Relaxed) {
+            true => Fate::Lost,
+            false => self.link.send(now, bytes),
+        };
         let mut counts = lock(self.counts);
         counts.packets += 1;
         counts.bytes += bytes as u64;

@@ -17,6 +17,9 @@ pub(crate) static PEERS: &[&Peer] = &[
     &FASTWEBSOCKETS,
     &SOCKUDO_WS,
     &NGINX,
+    &NGINX_DEFAULTS,
+    &HAPROXY,
+    &HAPROXY_DEFAULTS,
 ];
 
 pub(crate) static DURABLE_STREAMS: Peer = Peer {
@@ -159,12 +162,47 @@ pub(crate) static SOCKUDO_WS: Peer = Peer {
 
 pub(crate) static NGINX: Peer = Peer {
     name: "nginx",
-    adapters: &[Adapter::ours(Sse)],
-    settings: "Our server without compression, and nginx as a proxy before it, with its default level of gzip. CPU \
-               time and memory are those of both processes.",
+    adapters: OURS,
+    settings: "Our server without compression, and nginx as a proxy before it: HTTP/1.1 to the server, the headers of \
+               WebSocket, no buffering, kept connections and long timeouts, with its default level of gzip. CPU time \
+               and memory are those of both processes.",
     better: "It serves files, TLS and many services at the same address.",
     is_proxy: true,
 };
+
+pub(crate) static NGINX_DEFAULTS: Peer = Peer {
+    name: "nginx-defaults",
+    settings: "Our server, and nginx as a proxy before it with nothing but proxy_pass: HTTP/1.0 to the server and a new \
+               connection for each request. CPU time and memory are those of both processes.",
+    ..PROXY
+};
+
+pub(crate) static HAPROXY: Peer = Peer {
+    name: "haproxy",
+    settings: "Our server, and HAProxy as a proxy before it, with one thread, timeouts of an hour and http-no-delay. CPU \
+               time and memory are those of both processes.",
+    ..PROXY
+};
+
+pub(crate) static HAPROXY_DEFAULTS: Peer = Peer {
+    name: "haproxy-defaults",
+    settings: "Our server, and HAProxy as a proxy before it, with the timeouts of Debian's configuration: 50 s. CPU time \
+               and memory are those of both processes.",
+    ..PROXY
+};
+
+/// What all proxies have in common.
+const PROXY: Peer = Peer {
+    name: "",
+    adapters: OURS,
+    settings: "",
+    better: "It serves TLS and many services at the same address, and balances between servers.",
+    is_proxy: true,
+};
+
+/// The requests of our server by each transport.
+const OURS: &[Adapter] =
+    &[Adapter::ours(WebSocket), Adapter::ours(Sse), Adapter::ours(LongPolling)];
 
 /// The requests of the Durable Streams protocol, without those of clients.
 const fn durable_stream(transport: crate::protocol::Transport) -> Adapter {

@@ -42,8 +42,21 @@ pub(super) static DECISIONS: &[Decision] = &[
     decision(
         "more than six streams or polls in one browser",
         "WebSocket, or SSE over HTTP/2 and TLS",
-        "a browser opens six HTTP/1.1 connections to a host, over all its tabs. A delivery over HTTP/2 costs the server more",
-        &["http"],
+        "a browser opens six HTTP/1.1 connections to a host, for all tabs together. A delivery over HTTP/2 costs the server more",
+        &["browser", "http"],
+    ),
+    decision(
+        "phones, and networks that lose packets",
+        "SSE or WebSocket, with the ids of notifications",
+        "a lost packet delays all that follow on its connection, and a poll takes another round trip after each answer. A \
+         client that comes back continues after its last id",
+        &["networks", "absence"],
+    ),
+    decision(
+        "nginx or HAProxy in front of the server",
+        "SSE",
+        "it works with the defaults of both, and WebSocket needs two header lines in nginx",
+        &["proxies"],
     ),
     decision(
         "proxies or firewalls that break or buffer streams",
@@ -54,23 +67,23 @@ pub(super) static DECISIONS: &[Decision] = &[
     decision(
         "many clients that are quiet most of the time",
         "SSE or WebSocket over HTTP/1.1",
-        "a quiet client costs some hundred bytes without TLS, and ten times as much over HTTP/2 as over HTTP/1.1 and TLS",
+        "a quiet client costs the server much more memory over HTTP/2",
         &["idle"],
     ),
     decision(
         "a bill for traffic, and JSON to many clients",
         "SSE or WebSocket with compression",
-        "each notification is compressed once for all clients",
-        &["compression"],
+        "traffic is most of the bill, and each notification is compressed once for all clients",
+        &["compression", "wire"],
     ),
     decision(
-        "another notification for each client",
+        "a different notification for each client",
         "SSE or WebSocket",
         "the publish is most of the cost, whatever the transport is",
         &["topics"],
     ),
     decision(
-        "more notifications than one at a time",
+        "several notifications at the same time",
         "any transport",
         "a client gets several in one send or one answer, so even long-polling is cheap",
         &["knee"],
@@ -115,11 +128,11 @@ fn sse_is_lighter(reports: &[&Report]) -> Option<String> {
     // A tenth is less than what another machine would change.
     let is_below = |a: &Spread, b: &Spread| a.max < b.min && a.median < 0.9 * b.median;
     let verdict = if is_below(&sse, &websocket) {
-        "The figures agree"
+        "The figures confirm it"
     } else if is_below(&websocket, &sse) {
-        "The figures say the opposite"
+        "The figures contradict it"
     } else {
-        "Not for the server: both are one send for each delivery"
+        "The CPU time does not confirm it, because each delivery is one send by both"
     };
     Some(format!(
         "{verdict}. A steady delivery takes {} of CPU time by SSE and {} by WebSocket, and a quiet client {} and {} of \
@@ -171,7 +184,7 @@ mod tests {
         let report = sample();
         let verdicts = || CLAIMS.iter().filter_map(|claim| claim.verdict(&[&report]));
         let verdicts: Vec<String> = verdicts().collect();
-        assert!(verdicts[0].starts_with("Not for the server"), "{verdicts:?}");
+        assert!(verdicts[0].starts_with("The CPU time does not"), "{verdicts:?}");
         assert!(verdicts[1].contains("a delivery takes 3.1 times the CPU time"), "{verdicts:?}");
         assert_eq!(CLAIMS[0].verdict(&[]), None);
     }

@@ -58,13 +58,19 @@ pub(super) fn curves(curves: &[(usize, &Curve)]) -> String {
     }
     for (series, curve) in curves {
         let points = visible(curve).into_iter().map(|(at, millis)| (x(at), y(millis)));
+        drawing.begin_series(*series, &curve.transport);
         drawing.line(&line_class(*series), &points.collect::<Vec<_>>());
+        drawing.end_series();
     }
     drawing.finish()
 }
 
 /// A plot of lines over positions, each with its label. Both axes are logarithmic. A line has the number of its series.
-pub(super) fn lines(positions: &[(f64, String)], lines: &[(usize, Vec<(f64, f64)>)]) -> String {
+pub(super) fn lines(
+    positions: &[(f64, String)],
+    lines: &[(usize, Vec<(f64, f64)>)],
+    names: &[String],
+) -> String {
     let mut drawing = Drawing::new(CURVES_HEIGHT);
     let values = || lines.iter().flat_map(|(_, points)| points).map(|point| point.1);
     let (Some(first), Some(last)) = (positions.first(), positions.last()) else {
@@ -90,7 +96,9 @@ pub(super) fn lines(positions: &[(f64, String)], lines: &[(usize, Vec<(f64, f64)
     }
     for (series, points) in lines {
         let points: Vec<_> = points.iter().map(|(at, value)| (x(*at), y(*value))).collect();
+        drawing.begin_series(*series, &names[*series]);
         drawing.line(&line_class(*series), &points);
+        drawing.end_series();
     }
     drawing.finish()
 }
@@ -122,6 +130,11 @@ pub(super) fn bars(groups: &[Bars<'_>], names: &[String]) -> String {
                 continue;
             }
             let middle = top + BAR / 2.0;
+            let range =
+                if cell.range.is_empty() { String::new() } else { format!(" ({})", cell.range) };
+            let hint =
+                format!("{}: {}{range} {}", names[series], cell.median, group.row.unit.sign());
+            drawing.begin_series(series, hint.trim_end());
             let mut end = 0.0;
             if let Some(spread) = value {
                 end = if spread.median > 0.0 { x(spread.median).max(2.0) } else { 0.0 };
@@ -135,6 +148,7 @@ pub(super) fn bars(groups: &[Bars<'_>], names: &[String]) -> String {
             let name = if is_named { format!(" · {}", names[series]) } else { String::new() };
             let label = format!("{}{}{name}", label.trim_end(), cell.mark);
             drawing.text("ink", "start", (end + 8.0, middle), label);
+            drawing.end_series();
             top += STEP;
         }
         top += AFTER;
@@ -166,6 +180,15 @@ impl Drawing {
         let points = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect::<Vec<_>>();
         let points = points.join(" ");
         self.add(format_args!("<polyline fill=\"none\" class=\"{class}\" points=\"{points}\"/>"));
+    }
+
+    /// Begins the elements of a contender, which the page can hide. Browsers show the hint below the pointer.
+    fn begin_series(&mut self, series: usize, hint: &str) {
+        self.add(format_args!("<g class=\"t{series}\"><title>{}</title>", text(hint)));
+    }
+
+    fn end_series(&mut self) {
+        self.add("</g>");
     }
 
     fn bar(&mut self, series: usize, top: f64, width: f64, height: f64) {
@@ -247,7 +270,7 @@ mod tests {
     fn a_plot_without_data_is_empty() {
         assert!(curves(&[]).starts_with("<svg"));
         assert!(bars(&[], &[]).starts_with("<svg"));
-        assert!(lines(&[(1.0, "1".to_owned())], &[]).starts_with("<svg"));
+        assert!(lines(&[(1.0, "1".to_owned())], &[], &[]).starts_with("<svg"));
     }
 
     #[test]
@@ -267,7 +290,9 @@ mod tests {
     #[test]
     fn a_line_goes_through_its_points_and_is_dashed_if_its_colour_is_used_before() {
         let positions = [1.0, 10.0, 100.0].map(|at: f64| (at, at.to_string()));
-        let svg = lines(&positions, &[(7, vec![(1.0, 1.0), (100.0, 10.0)])]);
+        let names: Vec<String> = (0..8).map(|number| format!("n{number}")).collect();
+        let svg = lines(&positions, &[(7, vec![(1.0, 1.0), (100.0, 10.0)])], &names);
+        assert!(svg.contains("<g class=\"t7\"><title>n7</title>"), "{svg}");
         assert!(svg.contains("class=\"s1-line dashes\" points=\"50.0,240.0 382.0,"), "{svg}");
     }
 

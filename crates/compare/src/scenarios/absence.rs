@@ -29,8 +29,9 @@ pub(super) static SCENARIO: Scenario = Scenario {
     question: "What happens if clients lose their connection and come back, one thousand or ten thousand at once?",
     method: "All clients are disconnected at the same time. 10 or 1,000 notifications are published. Then all clients \
              connect at the same time, each with the id of the last notification that it has received, and the time \
-             counts until the last client has everything that it has missed.",
-    limits: "Clients come back without a random delay, which real clients should have. All miss the same notifications.",
+             is measured until the last client has everything that it has missed.",
+    limits: "The first answer is only a head by SSE and WebSocket, and contains notifications by long-polling. Clients \
+             come back without a random delay, which real clients should have. All miss the same notifications.",
     sequences: &[
         away!("away-10" "10 missed" 10 Clients::Times(1)),
         away!("away-1000" "1,000 missed" 1_000 Clients::Times(1)),
@@ -66,7 +67,7 @@ pub(super) static SCENARIO: Scenario = Scenario {
     answer: |it| {
         Some(format!(
             "10,000 clients that come back at the same time have everything after {} by SSE, {} by WebSocket and {} by \
-             long-polling, and nothing is lost.",
+             long-polling.",
             figure(it, "SSE", "storm.caught-up")?,
             figure(it, "WebSocket", "storm.caught-up")?,
             figure(it, "long-polling", "storm.caught-up")?,

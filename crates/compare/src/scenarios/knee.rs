@@ -21,8 +21,8 @@ pub(super) static SCENARIO: Scenario = Scenario {
     name: "knee",
     question: "Up to which rate of notifications does the latency stay low?",
     method: "All clients subscribe to one topic. Notifications are published one at a time, at a rate that doubles from \
-             stage to stage. A publish is not delayed if the server is late, so the latency grows without a limit once \
-             the server cannot keep up.",
+             stage to stage. Latency counts from the time for which a publish was scheduled, even if it is sent later, so \
+             it grows without a limit if the server cannot keep up.",
     limits: "The load receives on one core. If it was busy, the knee is that of the load. A server that gets several \
              notifications at once sends them together, so its cost per delivery falls with the rate.",
     sequences: &[Sequence { stages: rates!(10 20 40 80 160 320 640 1280 2560), ..FAN_OUT }],

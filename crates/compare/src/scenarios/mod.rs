@@ -8,7 +8,9 @@ mod broker;
 mod browser;
 mod compression;
 mod connecting;
+mod encoding;
 mod fan_out;
+mod half_open;
 mod http;
 mod idle;
 mod knee;
@@ -16,6 +18,7 @@ mod mounts;
 mod networks;
 mod payloads;
 mod peers;
+mod proxies;
 mod resume;
 mod stalled;
 mod tls;
@@ -31,6 +34,7 @@ pub(crate) static SCENARIOS: &[&Scenario] = &[
     &fan_out::SCENARIO,
     &knee::SCENARIO,
     &payloads::SCENARIO,
+    &encoding::SCENARIO,
     &topics::SCENARIO,
     &idle::SCENARIO,
     &connecting::SCENARIO,
@@ -38,10 +42,12 @@ pub(crate) static SCENARIOS: &[&Scenario] = &[
     &absence::SCENARIO,
     &stalled::SCENARIO,
     &networks::SCENARIO,
+    &half_open::SCENARIO,
     &wire::SCENARIO,
     &tls::SCENARIO,
     &http::SCENARIO,
     &compression::SCENARIO,
+    &proxies::SCENARIO,
     &peers::SCENARIO,
     &broker::SCENARIO,
     &browser::SCENARIO,

@@ -45,12 +45,13 @@ macro_rules! network {
 pub(super) static SCENARIO: Scenario = Scenario {
     name: "networks",
     question: "What do delay, loss and a slow line change?",
-    method: "100 clients are behind one simulated access line: fibre (a round trip of 10 ms), LTE (70 ms), Wi-Fi at the \
-             edge of its range (16 ms, 2 % loss in bursts of four packets) or a geostationary satellite (600 ms). The \
+    method: "100 clients share one simulated access line: fibre (a round trip of at least 10 ms), LTE (70 to 86 ms), \
+             Wi-Fi at the edge of its range (16 to 36 ms, 2 % loss in each direction, four packets in a row on \
+             average) or a geostationary satellite (600 ms). The \
              server is on the other side, with the publishers. Everything is over TLS 1.3. Delay and loss of each \
              network are measured before it is used. The relay between both sides loses the same packets for each \
              contender, counted from the first one.",
-    limits: "The relay shares a core with the load. All clients share one line, which is busier than that of one phone. \
+    limits: "The relay shares a core with the load. All clients share one line, so it is busier than the line of one phone. \
              A client has one stream, so one lost packet delays only that stream: an HTTP/2 connection with more \
              streams delays all of them. Networks that change or end are not simulated.",
     contenders: &["websocket", "sse", "long-polling", "sse-http2", "http3"],

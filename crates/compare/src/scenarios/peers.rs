@@ -7,8 +7,9 @@ use crate::workload::{Payload, Workload};
 pub(super) static SCENARIO: Scenario = Scenario {
     name: "peers",
     question: "How do other servers compare?",
-    method: "The same clients and notifications as in the other scenarios, an order update in JSON of 227 B, with and \
-             without compression. Each server has the settings that its own documentation recommends for this job.",
+    method: "1,000 clients and an order update in JSON of 227 B. ws, Bun and nginx are also measured with compression. \
+             Each server has one thread, and otherwise the settings that its documentation recommends, if there are \
+             any.",
     limits: "Most of these servers store nothing, so a client that is disconnected misses notifications. Each has one \
              core: those that scale over cores by themselves do more on a larger machine.",
     contenders: &["websocket", "sse", "peers"],

@@ -16,7 +16,8 @@ pub(super) static SCENARIO: Scenario = Scenario {
     method: "100 clients are sent 50 notifications of 64 KiB a second for five seconds. Then ten of them stop reading, \
              without closing their connection, and the same is published again: 16 MB for each of the ten. The growth \
              of the server and of the kernel's memory is that of the whole stage.",
-    limits: "Five seconds do not show what a server does after minutes, such as a disconnect. Our server keeps the \
+    limits: "A client that polls leaves one answer unread, and the server sends it nothing more. A peer with a log grows by \
+             it in both stages. Five seconds do not show what a server does after minutes, such as a disconnect. Our server keeps the \
              notifications once for all clients, in its log, and reports a gap to a client that reads again too late.",
     contenders: &["transports", "peers"],
     sequences: &[Sequence {
@@ -49,7 +50,13 @@ pub(super) static SCENARIO: Scenario = Scenario {
         },
         Table {
             title: "The server",
-            columns: &["healthy.cpu", "stalled.cpu", "stalled.growth", "stalled.kernel-growth"],
+            columns: &[
+                "healthy.cpu",
+                "stalled.cpu",
+                "healthy.growth",
+                "stalled.growth",
+                "stalled.kernel-growth",
+            ],
         },
     ],
     plots: &[

@@ -63,9 +63,9 @@ pub(super) static SCENARIO: Scenario = Scenario {
         note: "microseconds in the server",
         shape: Shape::Bars(&[
             ("steady.cpu", "steady"),
-            ("steady-tls.cpu", "over TLS"),
+            ("steady-tls.cpu", "steady over TLS"),
             ("saturation.cpu", "saturation"),
-            ("saturation-tls.cpu", "over TLS"),
+            ("saturation-tls.cpu", "saturation over TLS"),
         ]),
     }],
     answer: |it| {

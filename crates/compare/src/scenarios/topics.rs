@@ -1,4 +1,5 @@
 use super::{DEFAULT, figure};
+use crate::contender::{GENERAL, HTTP2, TRANSPORTS};
 use crate::measures::{CPU_PER_PUBLISH, P50, P99};
 use crate::scenario::{Plot, Scenario, Shape, Table};
 use crate::sequence::{Clients, FAN_OUT, Sequence, Stage, publish_often};
@@ -14,7 +15,9 @@ pub(super) const TOPICS: Sequence = Sequence {
         command: publish_often,
         measures: &[CPU_PER_PUBLISH, P50, P99],
     }],
-    includes: |contender| contender.transport.is_http() && !contender.is_webtransport(),
+    includes: |contender| {
+        matches!(contender.family, TRANSPORTS | HTTP2 | GENERAL) || contender.is_baseline()
+    },
     ..FAN_OUT
 };
 

@@ -5,9 +5,11 @@ use crate::measures::{
     BYTES_PER_CLIENT, EGRESS, EGRESS_PER_CLIENT, Measure, PACKETS, RECEIVED, SENT, WIRE,
     WIRE_PER_CLIENT,
 };
-use crate::protocol::Command;
 use crate::scenario::{Plot, Scenario, Shape, Table};
-use crate::sequence::{CONNECT, Clients, FAN_OUT, Sequence, Stage, publish, publish_steadily};
+use crate::sequence::{
+    BURST, CONNECT, Clients, FAN_OUT, HEARTBEAT, HOLD, Sequence, Stage, WATCH, publish,
+    publish_steadily,
+};
 use crate::workload::{Payload, Workload};
 
 const CONNECTION: &[Measure] = &[WIRE_PER_CLIENT, EGRESS_PER_CLIENT, BYTES_PER_CLIENT];
@@ -19,7 +21,8 @@ macro_rules! sequence {
             clients: Clients::Exactly(100),
             network: Some("none"),
             tls: $tls,
-            serve_args: &["--heartbeat", "5"],
+            hold: HOLD,
+            serve_args: HEARTBEAT,
             stages: &[
                 Stage {
                     name: concat!("connect", $suffix),
@@ -39,14 +42,14 @@ macro_rules! sequence {
                     name: concat!("burst", $suffix),
                     heading: concat!("Bursts of ten", $where),
                     before: None,
-                    command: |it| publish(it.rate, 10, it.burst_seconds),
+                    command: |it| publish(it.rate, BURST, it.burst_seconds),
                     measures: DELIVERY,
                 },
                 Stage {
                     name: concat!("quiet", $suffix),
-                    heading: concat!("One heartbeat", $where),
+                    heading: concat!("One heartbeat or empty answer", $where),
                     before: None,
-                    command: |_| Command::Watch { seconds: 5.06 },
+                    command: |_| WATCH,
                     measures: &[WIRE_PER_CLIENT, EGRESS_PER_CLIENT],
                 },
             ],
@@ -59,11 +62,11 @@ macro_rules! sequence {
 pub(super) static SCENARIO: Scenario = Scenario {
     name: "wire",
     question: "How many bytes are on the wire?",
-    method: "100 clients are in a network namespace of their own, with an MTU of 1,500 bytes and without segmentation \
+    method: "100 clients are in a separate network namespace, with an MTU of 1,500 bytes and without segmentation \
              offload. All IP packets to them and from them are counted: payload, framing, TLS, TCP or UDP, IPv4, and \
              acknowledgements. The payload is an order update \
              in JSON of 227 B. Publishes are not counted.",
-    limits: "Ethernet adds 18 bytes to each packet, and IPv6 adds 20. Acknowledgements are fewer if clients also send, \
+    limits: "Ethernet adds 18 bytes to each packet. The header of IPv6 is 20 bytes longer. Acknowledgements are fewer if clients also send, \
              and more over a slow line.",
     contenders: &["transports", "compressed", "http2", "http3"],
     workload: Workload { payload: Payload::Orders, ..Workload::DEFAULT },

@@ -36,8 +36,9 @@ pub fn page(reports: &[Report], raw_data: bool, prices: Prices) -> String {
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{title} · tidings</title>\n<style>\n{LOOK}{STYLE}</style>\n<main>\n\
+         <title>{title} · tidings</title>\n<style>\n{LOOK}{STYLE}{}</style>\n<main>\n\
          <p class=\"brand\">tidings compare</p>\n<h1>{title}</h1>\n<p class=\"lead\">{}</p>\n",
+        filters(&reports),
         text(&lead)
     );
     if reports.len() > 1 {
@@ -50,6 +51,13 @@ pub fn page(reports: &[Report], raw_data: bool, prices: Prices) -> String {
         section::write(&mut page, report, reports.len() > 1, raw_data);
     }
     page + "</main>\n</html>\n"
+}
+
+/// The style that hides a contender in the tables and plots of a section if its box is not checked. It needs no script.
+fn filters(reports: &[&Report]) -> String {
+    let most = reports.iter().map(|report| report.summary.transports.len()).max().unwrap_or(0);
+    let rule = |at| format!("section:has(.f{at}:not(:checked)) .t{at} {{ display: none; }}\n");
+    (0..most).map(rule).collect()
 }
 
 fn scenario(report: &Report) -> Option<&'static Scenario> {
@@ -179,6 +187,18 @@ mod tests {
         assert_eq!(table.matches(" ¹<small>").count(), 7, "rate, CPU and five latencies: {table}");
         let before = &page[..page.find("Every figure").unwrap()];
         assert_eq!(before.matches(" ¹<small>").count(), 3, "CPU, p50 and p99: {before}");
+    }
+
+    #[test]
+    fn a_box_hides_a_contender_in_tables_and_plots() {
+        let page = page(&[sample()], false, Prices::default());
+        assert!(page.contains("section:has(.f2:not(:checked)) .t2 { display: none; }"));
+        assert!(
+            page.contains("class=\"f2\" checked><i class=\"dot b2\"></i>SSE</label>"),
+            "{page}"
+        );
+        assert!(page.contains("<tr class=\"t2\"><th scope=\"row\">SSE</th>"), "{page}");
+        assert!(page.contains("<g class=\"t2\"><title>SSE: 6.6"), "{page}");
     }
 
     #[test]

@@ -98,7 +98,8 @@ fn tables(page: &mut String, report: &Report, scenario: &Scenario) {
         let table = report.contenders_by_rows(&rows);
         let columns: Vec<String> = table.columns.iter().map(|name| text(name)).collect();
         let _ = writeln!(page, "<h3>{}</h3>", text(&report.title_of(one.title, &rows)));
-        write_table(page, one.title, "", &columns, &table);
+        let transports = &report.summary.transports;
+        write_table(page, (one.title, ""), &columns, &table, transports);
     }
 }
 
@@ -137,7 +138,7 @@ fn write_plot(page: &mut String, report: &Report, Plot { title, note, shape }: &
                 (series, known.collect::<Vec<_>>())
             };
             let lines: Vec<_> = names.iter().enumerate().map(line).collect();
-            plots::lines(&positions.collect::<Vec<_>>(), &lines)
+            plots::lines(&positions.collect::<Vec<_>>(), &lines, names)
         }
     };
     let doubts = match marked.is_empty() {
@@ -191,10 +192,17 @@ fn table(
         "<h3>{title}</h3>\n<p class=\"quiet-text\">{note} <span class=\"scrolls\">Scroll the table \
          sideways to see all columns.</span></p>"
     );
-    write_table(page, title, head, columns, table);
+    write_table(page, (title, head), columns, table, &[]);
 }
 
-fn write_table(page: &mut String, title: &str, head: &str, columns: &[String], table: &Table) {
+/// The lines of contenders have the class by which the page can hide them.
+fn write_table(
+    page: &mut String,
+    (title, head): (&str, &str),
+    columns: &[String],
+    table: &Table,
+    transports: &[String],
+) {
     let count = columns.len();
     let columns: String = columns.iter().map(|it| format!("<th scope=\"col\">{it}</th>")).collect();
     let _ = writeln!(
@@ -202,6 +210,10 @@ fn write_table(page: &mut String, title: &str, head: &str, columns: &[String], t
         "<div class=\"wide\" role=\"region\" aria-label=\"{title}\" tabindex=\"0\"><table>\n\
          <thead>{head}<tr><th></th>{columns}</tr></thead>"
     );
+    let series = |label: &str| match transports.iter().position(|name| name == label) {
+        Some(at) => format!(" class=\"t{at}\""),
+        None => String::new(),
+    };
     for group in &table.groups {
         page.push_str("<tbody class=\"group\">");
         if !group.heading.is_empty() {
@@ -212,7 +224,7 @@ fn write_table(page: &mut String, title: &str, head: &str, columns: &[String], t
             );
         }
         for (label, cells) in &group.rows {
-            let _ = write!(page, "<tr><th scope=\"row\">{}</th>", text(label));
+            let _ = write!(page, "<tr{}><th scope=\"row\">{}</th>", series(label), text(label));
             for Cell { median, range, mark } in cells {
                 let _ = write!(page, "<td>{}{mark}<small>{range}</small></td>", text(median));
             }
@@ -247,12 +259,17 @@ fn doubts(page: &mut String, report: &Report) {
     }
 }
 
-/// Writes the colours of the contenders, with those of message queues in a separate list.
+/// Writes the colours of the contenders with a box that hides each, with those of message queues in a separate list.
 fn key(page: &mut String, report: &Report) {
     for queues in [false, true] {
-        let titles = names(report).into_iter().zip(&report.summary.transports);
-        let names = titles.filter(|(_, title)| is_queue(title) == queues);
-        let names: String = names.map(|(name, _)| format!("<li>{name}</li>")).collect();
+        let titles = names(report).into_iter().zip(&report.summary.transports).enumerate();
+        let names = titles.filter(|(_, (_, title))| is_queue(title) == queues);
+        let item = |(at, (name, _)): (usize, (String, &String))| {
+            format!(
+                "<li><label><input type=\"checkbox\" class=\"f{at}\" checked>{name}</label></li>"
+            )
+        };
+        let names: String = names.map(item).collect();
         if !names.is_empty() {
             let label = if queues { format!("<li>{QUEUES}:</li>") } else { String::new() };
             let _ = writeln!(page, "<ul class=\"key\">{label}{names}</ul>");
