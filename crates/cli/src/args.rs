@@ -292,7 +292,7 @@ pub(crate) struct CompareArgs {
     pub(crate) pid: Option<u32>,
     /// Write the raw figures of each scenario to FOLDER/NAME.json and the page about them to FOLDER/report.html. Disturbed
     /// measurements are repeated, and an interrupted run is continued
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["json", "html"])]
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["json", "html", "url"])]
     pub(crate) output: Option<PathBuf>,
     /// Print the figures of these files of raw data side by side, from several machines, and measure nothing
     #[arg(long, value_name = "FILE", num_args = 2.., conflicts_with_all = ["scenario", "all", "output", "url"])]
