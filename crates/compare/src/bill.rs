@@ -1,6 +1,6 @@
 //! The monthly cost of a million clients, from measured CPU time, memory and bytes on the wire.
 
-use crate::report::Report;
+use crate::report::{Report, value_of};
 use crate::units::separated;
 
 /// Prices, in any currency.
@@ -100,10 +100,7 @@ fn line(
     pattern: Pattern,
     (title, cost_of): (&str, &str),
 ) -> Option<Line> {
-    let median = |scenario: &str, title: &str, key: &str| {
-        let report = reports.iter().find(|report| report.scenario == scenario)?;
-        Some(report.summary.value(title, key)?.median)
-    };
+    let median = |scenario, title, key| Some(value_of(reports, scenario, title, key)?.median);
     let is_own = pattern == Pattern::Own;
     if is_own && title.ends_with("compressed") {
         // Without other clients that get the same, a stream has its own context, which is not measured.

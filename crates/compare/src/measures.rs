@@ -66,9 +66,9 @@ measures! {
     NOTICED_HALF "half" "half noticed after" Millis false |s| Some(s.load.noticed?[0] * 1e3);
     NOTICED_ALL "all" "all noticed after" Millis false |s| Some(s.load.noticed?[1] * 1e3);
     MEMORY_GROWTH "growth" "bytes by which the server has grown" Bytes false
-        |s| Some(s.pss_after? as f64 - s.pss_before? as f64);
+        Sample::memory_growth;
     KERNEL_GROWTH "kernel-growth" "bytes by which the kernel's memory has grown" Bytes false
-        |s| Some(s.kernel_after? as f64 - s.kernel_before? as f64);
+        Sample::kernel_memory_growth;
     TCP "tcp" "TCP p50" Millis false |s| millis(&s.load.tcp_time, |l| l.p50);
     TLS "tls" "TLS handshake p50" Millis false |s| millis(&s.load.tls_time, |l| l.p50);
     REQUEST "request" "request answered p50" Millis false |s| millis(&s.load.request_time, |l| l.p50);

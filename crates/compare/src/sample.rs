@@ -108,9 +108,19 @@ impl Sample {
         each(total as f64, self.load.deliveries)
     }
 
+    /// The growth of the servers' memory in bytes.
+    pub(crate) fn memory_growth(&self) -> Option<f64> {
+        Some(self.pss_after? as f64 - self.pss_before? as f64)
+    }
+
+    /// The growth of the memory that the kernel keeps for the servers in bytes.
+    pub(crate) fn kernel_memory_growth(&self) -> Option<f64> {
+        Some(self.kernel_after? as f64 - self.kernel_before? as f64)
+    }
+
     /// The growth of the servers' memory for each client, in bytes.
     pub(crate) fn memory_each(&self) -> Option<f64> {
-        each(self.pss_after? as f64 - self.pss_before? as f64, self.clients as u64)
+        each(self.memory_growth()?, self.clients as u64)
     }
 
     /// The growth of the renderers' memory for each tab after the first, in bytes.
@@ -122,7 +132,7 @@ impl Sample {
 
     /// The growth of the memory that the kernel keeps for the servers, for each client in bytes.
     pub(crate) fn kernel_memory_each(&self) -> Option<f64> {
-        each(self.kernel_after? as f64 - self.kernel_before? as f64, self.clients as u64)
+        each(self.kernel_memory_growth()?, self.clients as u64)
     }
 }
 

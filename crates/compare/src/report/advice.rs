@@ -1,6 +1,6 @@
 //! What to choose under which condition, and claims that are often made, each with the scenarios that are the reason.
 
-use super::Report;
+use super::{Report, value_of};
 use crate::stats::Spread;
 use crate::units::Unit;
 
@@ -123,7 +123,7 @@ pub(super) static CLAIMS: &[Claim] = &[
 ];
 
 fn sse_is_lighter(reports: &[&Report]) -> Option<String> {
-    let figure = |title, key| figure(reports, "fan-out", title, key);
+    let figure = |title, key| value_of(reports, "fan-out", title, key);
     let (sse, websocket) = (figure("SSE", "steady.cpu")?, figure("WebSocket", "steady.cpu")?);
     // A tenth is less than what another machine would change.
     let is_below = |a: &Spread, b: &Spread| a.max < b.min && a.median < 0.9 * b.median;
@@ -147,7 +147,7 @@ fn sse_is_lighter(reports: &[&Report]) -> Option<String> {
 }
 
 fn long_polling_is_inefficient(reports: &[&Report]) -> Option<String> {
-    let figure = |title, key| figure(reports, "fan-out", title, key);
+    let figure = |title, key| value_of(reports, "fan-out", title, key);
     let times = |key| Some(figure("long-polling", key)?.median / figure("SSE", key)?.median);
     Some(format!(
         "Only if notifications come one at a time: then a delivery takes {:.1} times the CPU time of one by SSE and {:.1} \
@@ -156,11 +156,6 @@ fn long_polling_is_inefficient(reports: &[&Report]) -> Option<String> {
         times("steady.received")?,
         times("burst.cpu")?,
     ))
-}
-
-fn figure(reports: &[&Report], scenario: &str, title: &str, key: &str) -> Option<Spread> {
-    let report = reports.iter().find(|report| report.scenario == scenario)?;
-    report.summary.value(title, key)
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ use crate::environment::Environment;
 use crate::plan::Plan;
 use crate::sample::Sample;
 use crate::scenario::Scenario;
+use crate::stats::Spread;
 use crate::summary::Summary;
 use crate::targets::TargetRow;
 use crate::units::separated;
@@ -192,6 +193,17 @@ fn in_order(reports: &[Report]) -> Vec<&Report> {
     let mut reports: Vec<&Report> = reports.iter().collect();
     reports.sort_by_key(|report| place(report).unwrap_or(usize::MAX));
     reports
+}
+
+/// The figure of this contender, by its title, with this key, in the report of a scenario.
+pub(crate) fn value_of(
+    reports: &[&Report],
+    scenario: &str,
+    title: &str,
+    key: &str,
+) -> Option<Spread> {
+    let report = reports.iter().find(|report| report.scenario == scenario)?;
+    report.summary.value(title, key)
 }
 
 fn is_queue(title: &str) -> bool {
