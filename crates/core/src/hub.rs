@@ -202,10 +202,13 @@ impl Hub {
     }
 
     /// Closes the hub: it accepts no further clients and notifications, and each subscriber gets a goodbye after all
-    /// notifications that were published before. A subscriber whose next notifications only the broker has gets its
-    /// goodbye without them, and can resume.
+    /// notifications that were published before. Until then it also gets what other hubs publish through the broker, so a
+    /// goodbye that is delayed does not delay notifications. A subscriber whose next notifications only the broker has
+    /// gets its goodbye without them, and can resume.
     pub fn close(&self, reason: Reason) {
-        self.0.log.seal();
+        if !self.0.needs_broker {
+            self.0.log.seal();
+        }
         self.0.pool.close(reason);
     }
 

@@ -47,7 +47,9 @@ pub struct Subscription {
     heartbeat: Interval,
     /// The longest delay of the goodbye after the hub was closed.
     goodbye_spread: Duration,
-    /// Fires when the goodbye is due. Set once the hub is closed and everything else was read.
+    /// The head of the log when the reader has noticed that the hub is closed. Its goodbye follows everything up to it.
+    last: Option<Id>,
+    /// Fires when the goodbye is due. Set once the hub is closed and everything up to `last` was read.
     goodbye_timer: Option<Pin<Box<Sleep>>>,
     /// Fires when the session expires. `None` if it does not.
     expiry: Option<Pin<Box<Sleep>>>,
@@ -94,6 +96,7 @@ impl Subscription {
             waiter,
             heartbeat,
             goodbye_spread: Duration::ZERO,
+            last: None,
             goodbye_timer: None,
             expiry,
             has_ended: false,
@@ -198,14 +201,20 @@ impl Subscription {
 
     fn read(&mut self) {
         let closed = self.hub.pool().closed();
-        if closed.is_some() {
+        let head = self.hub.log().head();
+        if let Some(reason) = closed {
             // A reader that waits for the broker gets its goodbye without the rest.
             self.fetching = None;
+            let last = *self.last.get_or_insert(head);
+            // Notifications that other hubs publish meanwhile do not delay it further.
+            if !self.has_unread(last) && self.goodbye_is_due() {
+                self.ready.push_back(Event::Goodbye(reason));
+                return;
+            }
         }
         if self.fetching.is_some() {
             return;
         }
-        let head = self.hub.log().head();
         let (mut kept, mut events) = (Kept::Log, Vec::new());
         let was_in_snapshot = self.is_in_snapshot();
         if self.cursor.position() != head {
@@ -218,12 +227,10 @@ impl Subscription {
             }
         }
         self.note_end_of_snapshot(was_in_snapshot, &mut events);
-        // The log was sealed before the pool was closed, so no further notification can follow. A closed hub does not
-        // wait for notifications that only the broker has.
+        // A closed hub does not wait for notifications that only the broker has.
         if events.is_empty()
-            && (kept == Kept::Broker || !self.has_unread(head))
             && let Some(reason) = closed
-            && self.goodbye_is_due()
+            && (kept == Kept::Broker || (!self.has_unread(head) && self.goodbye_is_due()))
         {
             events.push(Event::Goodbye(reason));
         }

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use tidings_core::{HubConfig, Position};
+use tidings_transport::client::Arrival;
 
 use super::model::Model;
-use super::plays::{every, every_way, is_answer, keeping, post};
+use super::plays::{every, every_shaped, every_way, is_answer, keeping, post};
 use crate::support::{Mover, Raw, Running, all_listed, eventually, masked};
 
 /// Sends a publish by request and one by message.
@@ -61,6 +62,39 @@ fn pending_publishes_do_not_keep_a_server_from_ending() {
         assert!(matches!(socket.frames_to_close().await.1, 1001 | 1013));
         hub.ended().await;
     });
+}
+
+#[test]
+fn clients_receive_what_other_servers_publish_until_their_goodbye() {
+    every_shaped(
+        |shape| !is_answer(shape),
+        async |case| {
+            let model = Model::default();
+            let mut config = case.mover.config_of(model.way().hub(HubConfig::default()).await);
+            // Longer than the test takes. A lane sends the first goodbyes at once, and the others later.
+            config.drain = Duration::from_secs(3600);
+            let mut hub = Running::start(config).await;
+            let after = Position::After(hub.hub.log().head());
+            let mut followers = Vec::new();
+            for _ in 0..60 {
+                followers.push(hub.follow(&case.listed, "t", after).await);
+            }
+            eventually("they have seats", async || hub.hub.pool().len() == 60).await;
+            hub.ask_to_stop();
+            eventually("it is closed", async || hub.hub.pool().closed().is_some()).await;
+            model.store("t", "late");
+            let mut received = 0;
+            for mut follower in followers {
+                match follower.news().await {
+                    Arrival::Notification(_) => received += 1,
+                    Arrival::Goodbye(_) => {}
+                    other => panic!("{other:?}"),
+                }
+            }
+            assert!(received >= 20, "{received} of 60 clients received it");
+            hub.ended().await;
+        },
+    );
 }
 
 #[test]
