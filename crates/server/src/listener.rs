@@ -45,6 +45,12 @@ pub(crate) fn prepare(
     Ok(())
 }
 
+/// Lets as many connections wait until they are accepted as the system allows (`net.core.somaxconn`). The standard library
+/// allows 128. If that many wait, as in a rush of clients that come back, the next client only tries again after a second.
+pub(crate) fn allow_rush(socket: &SockRef<'_>) -> io::Result<()> {
+    socket.listen(i32::MAX)
+}
+
 /// How long to wait after a failure to accept, such as when the process has no more file descriptors.
 pub(crate) const PAUSE: Duration = Duration::from_millis(50);
 

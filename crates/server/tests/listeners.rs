@@ -5,6 +5,8 @@ mod support;
 mod listeners {
     mod hosts;
     mod redirect;
+    #[cfg(target_os = "linux")]
+    mod rush;
     mod secure;
     #[cfg(unix)]
     mod socket_file;
