@@ -35,12 +35,15 @@ impl Cores {
         self.all.iter().copied().filter(|core| Some(*core) != self.server).collect()
     }
 
-    /// Moves every thread of this process off the servers' core. Threads and processes that it starts later inherit
-    /// that, so it also applies to the load.
-    pub(crate) fn pin_load(&self) {
-        if self.server.is_some() {
+    /// Moves every thread of this process off the servers' core, until the result is dropped. Threads and processes that
+    /// it starts meanwhile inherit that, so it also applies to the load.
+    #[must_use]
+    pub(crate) fn pin_load(&self) -> Pinned {
+        let before = self.server.map(|_| self.all.clone()).unwrap_or_default();
+        if !before.is_empty() {
             system::pin_process(&self.load());
         }
+        Pinned { before }
     }
 
     /// Starts a process on the servers' core, and on the servers' side of a simulated network. A child inherits both from
@@ -64,6 +67,18 @@ impl Cores {
             let _ = done.send(started);
         })?;
         started.await?
+    }
+}
+
+/// This process, which is restricted to some cores. Dropping this lets it use all of them again, so that the next run can
+/// divide them.
+pub(crate) struct Pinned {
+    before: Vec<usize>,
+}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        system::pin_process(&self.before);
     }
 }
 
@@ -120,6 +135,19 @@ mod tests {
         let allowed = async || Ok(std::fs::read_to_string("/proc/thread-self/status")?);
         let status = cores.start_server(None, allowed).await.unwrap();
         assert!(status.contains(&format!("Cpus_allowed_list:\t{core}\n")), "{status}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_cores_can_be_divided_again_after_a_run() {
+        let cores = Cores::divide(true);
+        if cores.server.is_none() {
+            return;
+        }
+        let pinned = cores.pin_load();
+        assert_eq!(system::allowed(), cores.load());
+        drop(pinned);
+        assert_eq!(system::allowed(), cores.all);
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub async fn run(
     let began = Instant::now();
     let cores = Cores::divide(plan.running.is_none());
     let mut environment = Environment::now(&cores);
-    cores.pin_load();
+    let _pinned = cores.pin_load();
     let certificate = plan.has_tls().then(Certificate::create).transpose()?;
     let rounds = plan.workload.rounds;
 
