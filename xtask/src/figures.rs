@@ -7,7 +7,7 @@
 //! <!-- end -->
 //! ```
 //!
-//! The words after the file are those of the example `render` of `crates/compare`.
+//! The words after the file are those of the example `render` of `crates/compare`. `all` instead of a file means all runs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,6 +25,9 @@ const RUNS: &str = "docs/comparison";
 /// The page about all runs, and the schema of their JSON.
 const PAGE: &str = "docs/comparison/report.html";
 const SCHEMA: &str = "docs/comparison/schema.json";
+
+/// The word for all runs in a comment.
+const ALL: &str = "all";
 
 const BEGIN: &str = "<!-- figures: ";
 const BEGIN_ENDS: &str = " -->";
@@ -56,7 +59,8 @@ fn changes() -> Result<Vec<(PathBuf, String)>> {
     let program = render_program()?;
     let render = |words: &[&str]| {
         let (file, words) = words.split_first().context("no file is named")?;
-        let run = cargo::root().join(RUNS).join(file);
+        let runs = cargo::root().join(RUNS);
+        let run = if *file == ALL { runs } else { runs.join(file) };
         cargo::output(Command::new(&program).arg(run).args(words))
     };
     let mut changes = Vec::new();

@@ -9,7 +9,7 @@ use tidings_compare::{
     merged, page, run,
 };
 
-use crate::args::{CompareArgs, Compressed, HttpVersion};
+use crate::compare_args::{CompareArgs, Compressed, HttpVersion};
 use crate::output::Output;
 use crate::serve::shutdown;
 use crate::values::{NO_AXUM, NO_BROKERS, NO_WEBTRANSPORT};
@@ -48,7 +48,8 @@ pub(crate) async fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
     };
     let output = args.output.as_deref().or(args.all.then_some(Path::new("comparison")));
     let prices = prices(&args);
-    let mut folder = output.map(Folder::create).transpose()?;
+    let open_folder = if args.bill { Folder::open } else { Folder::create };
+    let mut folder = output.map(open_folder).transpose()?;
     if let Some(folder) = &mut folder {
         folder.prices = prices;
     }

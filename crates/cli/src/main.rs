@@ -6,6 +6,7 @@ mod broadcast;
 #[cfg_attr(not(feature = "brokers"), path = "no_broker.rs")]
 mod broker;
 mod compare;
+mod compare_args;
 mod compression;
 mod failure;
 mod headers;

@@ -109,12 +109,7 @@ fn line(
     // CPU time of a notification for one client in microseconds.
     let delivery = match pattern {
         Pattern::Same => median("tls", cost_of, "steady-tls.cpu")?,
-        // Measured without TLS, so the difference that TLS makes to a delivery is added.
-        Pattern::Own => {
-            let sealing =
-                median("tls", cost_of, "steady-tls.cpu")? - median("tls", cost_of, "steady.cpu")?;
-            median("topics", cost_of, "topics.cpu")? + sealing.max(0.0)
-        }
+        Pattern::Own => median("topics", cost_of, "topics-tls.cpu")?,
     };
     let heartbeat = median("idle", cost_of, "heartbeat-tls.cpu")?;
     let per_second = delivery * PER_HOUR / 3_600.0 + heartbeat / HEARTBEAT;
@@ -142,7 +137,7 @@ fn line(
 pub(crate) fn assumptions(Prices { core, gib, egress }: Prices) -> String {
     format!(
         "A million clients over TLS, each with a notification a minute and a heartbeat every {HEARTBEAT:.0} s, for 30 days. \
-         CPU time is that of notifications of 128 B, and egress that of orders of 227 B. Publishes are without TLS. CPU \
+         CPU time is that of notifications of 128 B, and egress that of orders of 227 B. CPU \
          time and memory with compression are those without it. Half of each core is used. A core costs {core} a month, \
          a GiB of memory {gib} a month, and a GB sent to clients {egress}. Load balancers and spare machines are not \
          included."
@@ -172,8 +167,8 @@ mod tests {
 
     fn reports() -> Vec<Report> {
         vec![
-            with_figures("tls", &[("SSE", "steady.cpu", 9.0), ("SSE", "steady-tls.cpu", 10.0)]),
-            with_figures("topics", &[("SSE", "topics.cpu", 40.0)]),
+            with_figures("tls", &[("SSE", "steady-tls.cpu", 10.0)]),
+            with_figures("topics", &[("SSE", "topics-tls.cpu", 41.0)]),
             with_figures(
                 "idle",
                 &[

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::proc::Process;
+
 /// A limit in bytes that is above the memory of every machine.
 const LIMIT: &str = "4611686018427387904";
 
@@ -31,11 +33,17 @@ impl Cgroup {
         group.kernel_memory().is_some().then_some(group)
     }
 
-    /// Moves a process into the group. Processes that it starts later are in it as well.
+    /// Moves a process and the descendants that are included in its figures into the group. Processes that they start
+    /// later are in it as well.
     ///
     /// # Errors
-    /// Fails if the process has ended.
-    pub(crate) fn add(&self, pid: u32) -> io::Result<()> {
+    /// Fails if one of them has ended.
+    pub(crate) fn add_all(&self, process: &Process) -> io::Result<()> {
+        self.add(process.pid())?;
+        process.included().iter().try_for_each(|descendant| self.add(descendant.pid()))
+    }
+
+    fn add(&self, pid: u32) -> io::Result<()> {
         fs::write(self.directory.join("cgroup.procs"), pid.to_string())
     }
 

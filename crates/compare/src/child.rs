@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 #[cfg(target_os = "linux")]
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::kill_process_group;
+#[cfg(unix)]
+use rustix::process::{Pid, Signal, kill_process};
 use tidings_watchdog::Watchdog;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{ChildStdin, ChildStdout, Command};
@@ -121,6 +123,24 @@ impl Child {
         }
     }
 
+    /// Tells the child to stop with SIGTERM, and waits until it exits.
+    ///
+    /// # Errors
+    /// Fails if it exits with a failure, or not within [`END`], after which it is killed.
+    pub(crate) async fn terminate(mut self) -> anyhow::Result<()> {
+        #[cfg(unix)]
+        if let Some(pid) = self.child.id().and_then(|pid| Pid::from_raw(pid.cast_signed())) {
+            // Fails if it has ended.
+            let _ = kill_process(pid, Signal::TERM);
+        }
+        match timeout(END, self.child.wait()).await {
+            Ok(Ok(status)) if status.success() => Ok(()),
+            Ok(Ok(_)) => Err(self.ended("it was told to stop").await),
+            Ok(Err(source)) => Err(self.broken_pipe(&source)),
+            Err(_) => Err(self.error(format_args!(" did not stop within {} s", END.as_secs()))),
+        }
+    }
+
     /// An error about the end of the child, or `None` if it is still running after this time.
     pub(crate) async fn has_ended(
         &mut self,
@@ -206,6 +226,20 @@ mod tests {
         assert!(error.starts_with("sh ended before it was ready"), "{error}");
         assert!(error.ends_with("\n  29\n  30\n  no route") && error.contains('3'), "{error}");
         assert_eq!(error.lines().count(), 1 + LAST_LINES);
+    }
+
+    #[tokio::test]
+    async fn a_child_is_told_to_stop_and_must_exit_without_a_failure() {
+        let ready = async |script: &str| {
+            let mut child = shell(script);
+            assert_eq!(child.line("a line").await.unwrap(), "ready");
+            child
+        };
+        let polite = "trap 'exit 0' TERM; echo ready; while :; do read word || exit 1; done";
+        ready(polite).await.terminate().await.unwrap();
+        let failing = polite.replace("exit 0", "exit 3");
+        let error = ready(&failing).await.terminate().await.unwrap_err().to_string();
+        assert!(error.contains("ended before it was told to stop"), "{error}");
     }
 
     #[cfg(target_os = "linux")]

@@ -73,7 +73,7 @@ impl Contender {
     }
 
     pub(crate) fn is_one_http_server(&self) -> bool {
-        self.transport.is_http() && self.family != BROKER
+        self.transport.is_http() && !matches!(self.family, BROKER | TWO_SERVERS)
     }
 
     /// `true` if clients connect by HTTP/1.1 and the server needs no TLS for it.
@@ -161,6 +161,7 @@ pub fn contender_names() -> Vec<&'static str> {
         PROXIES,
         MESSAGE_QUEUE,
         BROKER,
+        TWO_SERVERS,
         BROWSER,
     ];
     families.into_iter().chain(CONTENDERS.iter().map(|contender| contender.name)).collect()

@@ -27,9 +27,13 @@ pub(crate) async fn wait_until_noticed(servers: &Servers, clients: usize, second
         }
         if open == 0 || passed >= limit {
             let all = (open == 0).then_some(passed.as_secs_f64());
-            let noticed = half.zip(all).map(|(half, all)| [half, all]);
-            let seconds = passed.as_secs_f64();
-            return Outcome { connections: open as u64, seconds, noticed, ..Outcome::default() };
+            return Outcome {
+                connections: open as u64,
+                seconds: passed.as_secs_f64(),
+                noticed_half: half,
+                noticed_all: all,
+                ..Outcome::default()
+            };
         }
         sleep(INTERVAL).await;
     }

@@ -4,10 +4,10 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 
 use crate::bill::Prices;
-use crate::report::{Report, page};
+use crate::report::{Report, page, part};
 use crate::scenario::Scenario;
 
 /// The name of the page.
@@ -30,6 +30,15 @@ impl Folder {
     pub fn create(path: &Path) -> anyhow::Result<Self> {
         let failed = || format!("cannot create the folder {}", path.display());
         fs::create_dir_all(path).with_context(failed)?;
+        Ok(Self { path: path.to_owned(), prices: Prices::default() })
+    }
+
+    /// Opens a folder that exists.
+    ///
+    /// # Errors
+    /// Fails if there is no such folder.
+    pub fn open(path: &Path) -> anyhow::Result<Self> {
+        ensure!(path.is_dir(), "there is no folder {}", path.display());
         Ok(Self { path: path.to_owned(), prices: Prices::default() })
     }
 
@@ -64,6 +73,16 @@ impl Folder {
     /// Fails if a report cannot be read.
     pub fn page(&self) -> anyhow::Result<String> {
         Ok(page(&self.reports()?, true, self.prices))
+    }
+
+    /// Returns a part of the document about all reports, in Markdown: `decisions`, `claims`, `bill`, or `scenarios`. The
+    /// document must be beside the folder. `None` if there is no such part, or if its figures were not measured.
+    ///
+    /// # Errors
+    /// Fails if a report cannot be read.
+    pub fn markdown(&self, part_name: &str) -> anyhow::Result<Option<String>> {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        Ok(part(&self.reports()?, part_name, &name, self.prices))
     }
 
     /// Writes the page about all reports of the folder.
@@ -112,6 +131,8 @@ mod tests {
         let folder = Folder::create(&directory.path().join("a/b")).unwrap();
         let scenario = Scenario::named("fan-out").unwrap();
         assert!(folder.report(scenario).unwrap().is_none());
+        let missing = Folder::open(&directory.path().join("c")).unwrap_err().to_string();
+        assert!(missing.starts_with("there is no folder "), "{missing}");
         folder.write(&sample()).unwrap();
         assert!(folder.report(scenario).unwrap() == Some(sample()));
         let page = fs::read_to_string(folder.path.join(PAGE)).unwrap();

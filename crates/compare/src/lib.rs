@@ -20,7 +20,7 @@
 //! | stages with the same server, and their figures | `sequence.rs`, `measures.rs`, `rows.rs` |
 //! | one run of a scenario | `plan.rs`, `choice.rs`, `workload.rs` |
 //! | the lists of contenders and of targets | `contender.rs`, `targets/list.rs` |
-//! | starting and stopping servers, their CPU time and memory | `servers.rs`, `child.rs`, `proc.rs`, `cgroup.rs`, `pin.rs`, `quota.rs` |
+//! | starting, restarting and stopping servers, their CPU time and memory | `servers.rs`, `servers/`, `child.rs`, `proc.rs`, `cgroup.rs`, `pin.rs`, `quota.rs` |
 //! | the load, and the commands that control it | `load/`, `protocol.rs` |
 //! | the load whose clients are tabs of a browser | `browser/` |
 //! | one cell, and all of them | `measure.rs`, `cut.rs`, `run.rs` |

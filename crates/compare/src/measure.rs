@@ -118,6 +118,7 @@ async fn measure_cell(
         publishers_in: network.as_ref().map(|(network, _)| network.server().path()),
         hold: sequence.hold,
         own_topics: sequence.own_topics,
+        streams: if contender.http2 { sequence.streams } else { 1 },
     };
     let kind = if contender.browser { "browser" } else { "load" };
     let start = || Child::start(&plan.program, &[kind]);
@@ -215,6 +216,10 @@ impl Cell<'_> {
                 network.cut();
                 wait_until_noticed(&self.servers, self.clients, seconds).await
             }
+            (Command::RollingRestart { .. }, _) => {
+                let Self { load, servers, cores, .. } = self;
+                tokio::try_join!(run(load, command), servers.restart_in_turn(cores))?.0
+            }
             _ => run(&mut self.load, command).await?,
         };
         let end = self.reading();
@@ -240,6 +245,7 @@ impl Cell<'_> {
             stage: stage.name.to_owned(),
             round: self.round,
             clients: self.clients,
+            payload: self.sequence.payload,
             tls: self.plan.is_over_tls(self.sequence),
             command: Some(command),
             network: self.network_sample(&before, after),

@@ -63,8 +63,9 @@ measures! {
     MAX "max" "latency max" Millis false |s| millis(&s.load.latency, |l| l.max);
     ANSWER "answer" "publish answered p50" Millis false |s| millis(&s.load.answered, |l| l.p50);
     CAUGHT_UP "caught-up" "all have caught up after" Millis true |s| Some(s.load.seconds * 1e3);
-    NOTICED_HALF "half" "half noticed after" Millis false |s| Some(s.load.noticed?[0] * 1e3);
-    NOTICED_ALL "all" "all noticed after" Millis false |s| Some(s.load.noticed?[1] * 1e3);
+    MOVED "moved" "moves to another server per client" Number true |s| each(s.load.moved as f64, s.clients as u64);
+    NOTICED_HALF "half" "half noticed after" Millis false |s| Some(s.load.noticed_half? * 1e3);
+    NOTICED_ALL "all" "all noticed after" Millis false |s| Some(s.load.noticed_all? * 1e3);
     MEMORY_GROWTH "growth" "bytes by which the server has grown" Bytes false
         Sample::memory_growth;
     KERNEL_GROWTH "kernel-growth" "bytes by which the kernel's memory has grown" Bytes false

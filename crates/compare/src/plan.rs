@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use url::{Position, Url};
 
 use crate::contender::Contender;
-use crate::protocol::MAX_SOCKETS;
+use crate::protocol::{Command, MAX_SOCKETS};
 use crate::rows::Figure;
 use crate::scenario::Scenario;
-use crate::sequence::{BURST, Clients, Sequence};
+use crate::sequence::{Clients, Sequence};
 use crate::workload::{PlanError, Workload, wrong};
 
 /// The folder of other servers in a clone of the repository.
@@ -116,13 +116,16 @@ impl Plan {
             ));
         }
         self.check_rows()?;
-        let Workload { rate, steady_seconds, burst_seconds, .. } = self.workload;
-        for (stage, seconds, least) in
-            [("steady", steady_seconds, 1), ("burst", burst_seconds, BURST)]
-        {
-            if self.has_stage(stage) && rate * seconds < least as f64 {
+        for stage in self.scenario.stages().filter(|stage| self.has_stage(stage.name)) {
+            let (rate, seconds, least) = match (stage.command)(&self.workload) {
+                Command::Publish { rate, burst, seconds, .. } => (rate, seconds, burst),
+                Command::RollingRestart { rate, seconds } => (rate, seconds, 1),
+                _ => continue,
+            };
+            if rate * seconds < least as f64 {
+                let name = stage.name;
                 return wrong(format!(
-                    "{stage} at {rate} notifications a second for {seconds} s publishes fewer than \
+                    "{name} at {rate} notifications a second for {seconds} s publishes fewer than \
                      {least}: raise --rate or --seconds, or choose other rows with --rows"
                 ));
             }
@@ -206,14 +209,16 @@ impl Plan {
             && if tls { contender.has_tls() } else { !contender.is_webtransport() }
     }
 
+    /// The number of connections of clients in this sequence.
     pub(crate) fn clients(&self, sequence: &Sequence, contender: &Contender) -> usize {
         // Each topic has one client in this sequence. The baseline has only one topic, so it gets one client.
         if sequence.own_topics && contender.is_baseline() {
             return 1;
         }
         let Workload { clients, publishers, .. } = self.workload;
+        let connections = if contender.http2 { 1 } else { sequence.streams };
         match sequence.clients {
-            Clients::Exactly(clients) => clients,
+            Clients::Exactly(clients) => clients * connections,
             Clients::Times(times) => (clients * times).min(MAX_SOCKETS - publishers).max(clients),
         }
     }
@@ -341,6 +346,10 @@ mod tests {
         let error = slow.check().unwrap_err().to_string();
         assert!(error.starts_with("burst at 4 notifications"), "{error}");
         assert_eq!(Plan { rows: vec!["steady".into()], ..slow }.check(), Ok(()));
+        let mut short = of("networks");
+        short.workload.steady_seconds = 0.05;
+        let error = short.check().unwrap_err().to_string();
+        assert!(error.starts_with("fibre at 10 notifications a second for 0.05 s"), "{error}");
     }
 
     #[test]

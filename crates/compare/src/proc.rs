@@ -95,8 +95,12 @@ impl Process {
     /// has none.
     fn sum(&self, figure: impl Fn(&Self) -> Option<u64>) -> Option<u64> {
         let own = figure(self)?;
-        let descendants = if self.has_descendants { self.descendants() } else { Vec::new() };
-        Some(own + descendants.iter().filter_map(figure).sum::<u64>())
+        Some(own + self.included().iter().filter_map(figure).sum::<u64>())
+    }
+
+    /// The running descendants that are included in its figures.
+    pub(crate) fn included(&self) -> Vec<Self> {
+        if self.has_descendants { self.descendants() } else { Vec::new() }
     }
 
     /// The running children of the process, their children, and so on.

@@ -40,8 +40,10 @@ pub(crate) struct Setup {
     pub(crate) publishers_in: Option<PathBuf>,
     /// The seconds for which a server may hold a poll.
     pub(crate) hold: u32,
-    /// Each client subscribes to its own topic. Otherwise all subscribe to the same one.
+    /// Each client subscribes to its own topics. Otherwise all subscribe to the same one.
     pub(crate) own_topics: bool,
+    /// The streams of a client's HTTP/2 connection, each with its own topic. 1 with HTTP/1.1.
+    pub(crate) streams: usize,
 }
 
 /// How clients receive and publishers publish.
@@ -127,6 +129,14 @@ pub enum Command {
         /// The longest time to wait.
         seconds: f64,
     },
+    /// Publishes `rate` notifications per second, one at a time, while the servers are restarted in turn. A client whose
+    /// connection ends connects to the next server, with the id of the last notification that it has received.
+    RollingRestart {
+        /// Notifications per second.
+        rate: f64,
+        /// The length of the schedule.
+        seconds: f64,
+    },
     /// Publishes nothing. Fails if a client loses its connection.
     Watch {
         /// The time for which it watches.
@@ -139,6 +149,7 @@ impl Command {
     pub(crate) fn seconds(&self) -> f64 {
         match *self {
             Self::Publish { seconds, .. }
+            | Self::RollingRestart { seconds, .. }
             | Self::Saturate { seconds }
             | Self::Cut { seconds }
             | Self::Watch { seconds } => seconds,
@@ -174,6 +185,7 @@ impl Setup {
             publishers_in: None,
             hold: 60,
             own_topics: false,
+            streams: 1,
         }
     }
 }
@@ -194,6 +206,9 @@ pub struct Outcome {
     pub duplicated: u64,
     /// Notifications received after a later one of the same publisher.
     pub reordered: u64,
+    /// Clients that have connected to another server after their connection had ended.
+    #[serde(default)]
+    pub moved: u64,
     /// Requests of the clients.
     pub requests: u64,
     /// Bytes that the clients received, counted at their sockets.
@@ -220,10 +235,14 @@ pub struct Outcome {
     pub answered: Option<Latency>,
     /// The reason for the end of the first lost connection.
     pub first_ending: Option<String>,
-    /// Seconds from a cut of the network until the server had closed half of the connections, and all of them. `None`
-    /// without a cut, or if it had not closed them in time.
+    /// Seconds from a cut of the network until the server had closed half of the connections. `None` without a cut, or if
+    /// it had not closed them in time.
     #[serde(default)]
-    pub noticed: Option<[f64; 2]>,
+    pub noticed_half: Option<f64>,
+    /// Seconds from a cut of the network until the server had closed all connections. `None` without a cut, or if it had
+    /// not closed them in time.
+    #[serde(default)]
+    pub noticed_all: Option<f64>,
     /// What the browser used. `None` if the clients are not tabs of a browser.
     #[serde(default)]
     pub browser: Option<BrowserUse>,

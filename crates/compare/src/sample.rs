@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::network_counts::{Checked, Counts};
 use crate::protocol::{Command, Outcome};
 use crate::warnings::{CROWDED, STOLEN};
+use crate::workload::Payload;
 
 /// One stage of one contender in one round.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -21,6 +22,9 @@ pub struct Sample {
     pub round: usize,
     /// Connected clients.
     pub clients: usize,
+    /// The content of each payload. `None` means that of the plan.
+    #[serde(default)]
+    pub payload: Option<Payload>,
     /// `true` if they were connected over TLS.
     #[serde(default)]
     pub tls: bool,

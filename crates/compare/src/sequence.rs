@@ -13,8 +13,11 @@ use crate::workload::{Payload, Workload};
 #[derive(Debug)]
 pub(crate) struct Sequence {
     pub(crate) clients: Clients,
-    /// `true` if each client has its own topic.
+    /// `true` if each client has its own topics.
     pub(crate) own_topics: bool,
+    /// The streams of each client, each with its own topic: on one connection by HTTP/2, and otherwise on one connection
+    /// each. More than 1 only with `own_topics`.
+    pub(crate) streams: usize,
     /// `true` if it is measured over TLS, even if the plan is not.
     pub(crate) tls: bool,
     /// The name of the simulated network between servers and clients. `None` means loopback.
@@ -129,6 +132,7 @@ pub(crate) const SATURATION: Stage = Stage {
 pub(crate) const FAN_OUT: Sequence = Sequence {
     clients: Clients::Times(1),
     own_topics: false,
+    streams: 1,
     tls: false,
     network: None,
     payload: None,

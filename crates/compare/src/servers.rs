@@ -1,5 +1,8 @@
 //! The servers of one cell: starting them on their core, sampling and stopping them.
 
+mod broker;
+mod restart;
+
 use std::ffi::{OsStr, OsString};
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -9,14 +12,15 @@ use std::time::Duration;
 use anyhow::Context;
 use tempfile::TempDir;
 use thiserror::Error;
-use tidings_testkit::{LocalConfig, LocalError, LocalNats, LocalRedis};
 use tokio::time::{sleep, timeout};
 use url::{Position, Url};
 
+use self::broker::Running;
+use self::restart::Command;
 use crate::certificate::Certificate;
 use crate::cgroup::Cgroup;
 use crate::child::Child;
-use crate::contender::{Broker, Contender, Server};
+use crate::contender::{Contender, Server};
 use crate::network::{Network, SERVER};
 use crate::peers::{Peer, Start, accepts};
 use crate::pin::Cores;
@@ -45,6 +49,8 @@ pub(crate) struct Servers {
     /// The URLs for clients. Publishers connect to the first.
     pub(crate) urls: Vec<Url>,
     children: Vec<Child>,
+    /// How our servers were started, if they can be restarted.
+    command: Option<Command>,
     broker: Option<Running>,
     /// The processes whose CPU time and memory are those of the contender.
     serving: Vec<Option<Process>>,
@@ -56,13 +62,6 @@ pub(crate) struct Servers {
     network: Option<Arc<Network>>,
     /// The files of a peer, which are removed after it has ended.
     directory: Option<TempDir>,
-}
-
-/// A broker that was started.
-#[derive(Debug)]
-enum Running {
-    Nats(LocalNats),
-    Redis(LocalRedis),
 }
 
 /// The program of a broker or a peer is not installed. The text says how to install it.
@@ -125,6 +124,7 @@ impl Servers {
                 for _ in 0..count {
                     servers.spawn(&plan.program, &all, cores).await?;
                 }
+                servers.command = Some(Command::new(&plan.program, &all));
             }
             (Server::Mounted, _) => {
                 let all: Vec<&str> = ["mounted"].iter().chain(args).copied().collect();
@@ -198,9 +198,11 @@ impl Servers {
 
     /// Adds a server that was started for this cell.
     fn add_started(&mut self, url: Url, process: Option<Process>) {
-        if let (Some(cgroup), Some(process)) = (&self.cgroup, &process) {
-            // If the process has ended, the load reports it.
-            let _ = cgroup.add(process.pid());
+        if let (Some(cgroup), Some(process)) = (&self.cgroup, &process)
+            && let Err(_) = cgroup.add_all(process)
+        {
+            // Without all processes, the memory of the kernel is not known.
+            self.cgroup = None;
         }
         self.add(url, process);
     }
@@ -210,7 +212,7 @@ impl Servers {
         self.serving.push(process);
     }
 
-    /// Starts a program that prints its address and nothing else.
+    /// Starts a program that prints its address and nothing else, as a server of the contender.
     ///
     /// # Errors
     /// Fails if it ends, prints something else, or does not listen in time.
@@ -220,6 +222,22 @@ impl Servers {
         args: &[impl AsRef<OsStr>],
         cores: &Cores,
     ) -> anyhow::Result<()> {
+        let (child, url) = self.listening(program, args, cores).await?;
+        self.add_started(url, child.process());
+        self.children.push(child);
+        Ok(())
+    }
+
+    /// Starts a program that prints its address and nothing else, and returns it once it listens.
+    ///
+    /// # Errors
+    /// Fails if it ends, prints something else, or does not listen in time.
+    async fn listening(
+        &self,
+        program: &Path,
+        args: &[impl AsRef<OsStr>],
+        cores: &Cores,
+    ) -> anyhow::Result<(Child, Url)> {
         let mut child = self.child(program, args, cores).await?;
         let before = "it printed its address";
         let address = async {
@@ -240,9 +258,7 @@ impl Servers {
         let url = address.parse().map_err(|_| {
             child.error(format_args!(" printed {address:?}, which is not an address"))
         })?;
-        self.add_started(url, child.process());
-        self.children.push(child);
-        Ok(())
+        Ok((child, url))
     }
 
     /// An error about a server that has ended, otherwise `None`. Called after clients have reported a problem, which
@@ -310,50 +326,9 @@ impl Servers {
         for child in self.children {
             child.stop().await;
         }
-        // If the broker cannot be killed now, it is killed with this process.
-        let _ = match self.broker {
-            Some(Running::Nats(mut nats)) => nats.kill().await,
-            Some(Running::Redis(mut redis)) => redis.kill().await,
-            None => Ok(()),
-        };
-    }
-}
-
-impl Running {
-    /// Starts a broker without data on the servers' core.
-    async fn start(broker: Broker, cores: &Cores) -> anyhow::Result<(Self, Url, Option<Process>)> {
-        let start = async move || {
-            let started = match broker {
-                Broker::Nats => LocalNats::start(LocalConfig::default()).await.map(Self::Nats),
-                Broker::Redis => LocalRedis::start(redis()).await.map(Self::Redis),
-            };
-            started.or_else(|error| match (error, broker.program()) {
-                (LocalError::Missing { .. }, (program, from)) => {
-                    Err(NotInstalled::program(program, from, program).into())
-                }
-                (error, _) => Err(error).context("the broker did not start"),
-            })
-        };
-        let running = cores.start_server(None, start).await?;
-        let (url, pid) = match &running {
-            Self::Nats(nats) => (nats.url(), nats.pid()),
-            Self::Redis(redis) => (redis.url(), redis.pid()),
-        };
-        Ok((running, url, pid.map(Process::new)))
-    }
-}
-
-/// The load connects from several loopback addresses, which protected mode treats as other machines, and with more
-/// clients than Redis accepts by default. The log file is never rewritten, so that no second process uses CPU time.
-fn redis() -> LocalConfig {
-    let settings =
-        ["--protected-mode", "no", "--maxclients", "20000", "--auto-aof-rewrite-percentage", "0"];
-    LocalConfig {
-        settings: settings.map(str::to_owned).to_vec(),
-        // The same guarantee as JetStream: after a response, the kernel has the entry, and the disk has it a little
-        // later.
-        flush_each_write: false,
-        ..LocalConfig::default()
+        if let Some(broker) = self.broker {
+            broker.kill().await;
+        }
     }
 }
 

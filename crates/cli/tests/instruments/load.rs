@@ -78,7 +78,7 @@ fn setup(address: &str, transport: &str, clients: usize, more: &Value) -> Value 
     let mut setup = json!({
         "urls": [format!("http://{address}/")], "headers": "", "transport": transport,
         "clients": clients, "publishers": 8, "payload": 128, "patience": 60.0,
-        "own_topics": false, "keeps_tickets": false, "http2": false, "compression": false, "hold": 60,
+        "own_topics": false, "streams": 1, "keeps_tickets": false, "http2": false, "compression": false, "hold": 60,
     });
     for (key, value) in more.as_object().into_iter().flatten() {
         setup[key] = value.clone();

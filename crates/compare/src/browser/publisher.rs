@@ -43,7 +43,7 @@ impl Publisher {
     /// # Errors
     /// Fails if nothing listens at the address, or the certificate cannot be read.
     pub(super) fn connect(requests: &Requests, certificate: Option<&Path>) -> anyhow::Result<Self> {
-        let address = requests.server(0);
+        let address = requests.address(0);
         let socket = TcpStream::connect_timeout(&address, LIMIT)
             .with_context(|| format!("no server at {address}"))?;
         socket.set_nodelay(true)?;
@@ -66,7 +66,7 @@ impl Publisher {
     /// Fails if the server rejects it, closes the connection, or does not answer in time.
     pub(super) fn publish(&mut self, requests: &Requests, sequence: u64) -> anyhow::Result<()> {
         self.request.clear();
-        requests.publish(&mut self.request, 0, sequence);
+        requests.publish(&mut self.request, 0, 0, sequence);
         self.connection.write_all(&self.request).context("cannot publish")?;
         self.connection.flush().context("cannot publish")?;
         let mut response = Vec::new();

@@ -119,6 +119,7 @@ impl Tabs {
             | Command::Fill { .. }
             | Command::Leave { .. }
             | Command::Cut { .. }
+            | Command::RollingRestart { .. }
             | Command::Resume => {
                 bail!("a browser cannot run {command:?}")
             }

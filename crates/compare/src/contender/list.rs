@@ -39,6 +39,8 @@ pub(crate) const BASELINE: &str = "baseline";
 pub(crate) const MESSAGE_QUEUE: &str = "message-queue";
 /// The family of our servers with and without a broker.
 pub(crate) const BROKER: &str = "broker";
+/// The family of our two servers over a broker, by each transport.
+pub(crate) const TWO_SERVERS: &str = "two-servers";
 /// The family of our server by each transport, with tabs of a browser as clients.
 pub(crate) const BROWSER: &str = "browser";
 
@@ -216,6 +218,15 @@ pub(crate) static CONTENDERS: &[Contender] = &[
     contender("nats-2", "NATS, 2 servers", BROKER, ours(2, Some(Broker::Nats)), Sse).with(OVER_NATS),
     contender("redis-1", "Redis, 1 server", BROKER, ours(1, Some(Broker::Redis)), Sse).with(OVER_REDIS),
     contender("redis-2", "Redis, 2 servers", BROKER, ours(2, Some(Broker::Redis)), Sse).with(OVER_REDIS),
+    contender("two-servers-websocket", "WebSocket, 2 servers", TWO_SERVERS, ours(2, Some(Broker::Nats)), WebSocket),
+    contender("two-servers-sse", "SSE, 2 servers", TWO_SERVERS, ours(2, Some(Broker::Nats)), Sse),
+    contender(
+        "two-servers-long-polling",
+        "long-polling, 2 servers",
+        TWO_SERVERS,
+        ours(2, Some(Broker::Nats)),
+        LongPolling,
+    ),
     contender("browser-websocket", "browser, WebSocket", BROWSER, OURS, WebSocket).in_browser(),
     contender("browser-sse", "browser, EventSource", BROWSER, OURS, Sse).in_browser(),
     contender("browser-long-polling", "browser, long-polling", BROWSER, OURS, LongPolling).in_browser(),

@@ -1,6 +1,6 @@
 //! All clients, each by its index.
 
-use std::net::SocketAddr;
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -12,13 +12,16 @@ use super::handshakes::Handshakes;
 use super::inbox::Inbox;
 use super::order::Order;
 use super::quic::{Quic, Session};
-use super::requests::Requests;
+use super::requests::{Requests, Subscriber};
 use super::score::Score;
 use super::session_event::{Event, SessionEvent, Traffic};
 use super::socket::{Connection, Intake, begin_to_connect};
 use super::stamp::Run;
 use super::wire::inflate::Inflation;
 use crate::protocol::{Setup, Transport};
+
+/// The most servers that a client moves to.
+const MOST_MOVES: usize = 10;
 
 /// The clients of a load.
 #[derive(Debug)]
@@ -35,6 +38,12 @@ pub(crate) struct Crowd {
     pub(crate) ready: usize,
     /// How many have stopped reading. They are the last ones.
     stalled: usize,
+    /// `true` if clients whose connection ends connect to the next server. Others are lost.
+    pub(crate) moves: bool,
+    /// The clients that have to connect to the next server.
+    waiting: Vec<usize>,
+    /// How many clients receive again once they have connected to the next server.
+    away: usize,
     /// The reason for the end of the first connection that ended.
     pub(crate) reason: Option<Gone>,
     /// Everything that sockets of clients received and sent in the current stage.
@@ -51,6 +60,10 @@ struct Client {
     order: Order,
     /// The time of the last step of its connect.
     since: u64,
+    /// The number of its server.
+    server: usize,
+    /// `true` while it moves to another server.
+    is_moving: bool,
 }
 
 /// The connection of a client.
@@ -74,6 +87,8 @@ enum Stage {
     Ready,
     /// It has stopped reading.
     Stalled,
+    /// Its connection has ended, and it is about to connect to the next server.
+    Waiting,
     /// Its connection has ended.
     Gone,
 }
@@ -102,6 +117,9 @@ impl Crowd {
             epoll,
             ready: 0,
             stalled: 0,
+            moves: false,
+            waiting: Vec::new(),
+            away: 0,
             reason: None,
             traffic: Traffic::default(),
             handshakes: Handshakes::default(),
@@ -137,10 +155,10 @@ impl Crowd {
         self.clients.len()
     }
 
-    /// The number of clients that a publish is meant for, and how many of them are connected.
+    /// The number of clients that a publish is meant for, and how many of them are connected or will be.
     pub(crate) fn audience(&self, sequence: u64) -> (u64, u64) {
         if !self.own_topics {
-            return ((self.clients.len() - self.stalled) as u64, self.ready as u64);
+            return ((self.clients.len() - self.stalled) as u64, (self.ready + self.away) as u64);
         }
         let index = sequence as usize % self.planned;
         let is_ready = |client: &Client| client.stage == Stage::Ready;
@@ -154,27 +172,56 @@ impl Crowd {
     /// Fails if the system has no free port or file descriptor.
     pub(crate) fn open(&mut self, score: &Score, now: u64) -> anyhow::Result<()> {
         let index = self.clients.len();
-        let server = self.requests.server(index);
+        let subscriber = Subscriber { index, server: index, after: self.requests.after.as_deref() };
         let link = match &mut self.quic {
             Some(quic) => {
-                let session = quic.open(index, server, &self.requests.webtransport_url(index));
+                let url = self.requests.webtransport_url(subscriber);
+                let session = quic.open(index, self.requests.address(index), &url);
                 session.map(Link::Session)
             }
-            None => self.connect(index, server),
+            None => self.connect(subscriber),
         };
         let link =
             link.with_context(|| format!("cannot connect client {index}, use fewer clients"))?;
         let (stage, order) = (Stage::Connecting, self.order(index, score));
-        self.clients.push(Client { link, stage, order, since: now });
+        let (since, server, is_moving) = (now, index, false);
+        self.clients.push(Client { link, stage, order, since, server, is_moving });
         Ok(())
     }
 
-    fn connect(&self, index: usize, server: SocketAddr) -> anyhow::Result<Link> {
-        let (request, reader) = self.requests.subscribe(index);
+    fn connect(&self, subscriber: Subscriber<'_>) -> anyhow::Result<Link> {
+        let Subscriber { index, server, .. } = subscriber;
+        let (request, reader) = self.requests.subscribe(subscriber);
+        let server = self.requests.address(server);
         let session = self.requests.tls_session(server, self.requests.http2)?;
         let socket = begin_to_connect(server, index, self.requests.run)?;
         let connection = Connection::new(socket, reader, session, &self.epoll, index as u64)?;
         Ok(Link::Socket { connection, request })
+    }
+
+    /// Starts to connect the clients whose connection has ended to the next server, each once the id of the last
+    /// notification that it has received is among `ids`.
+    ///
+    /// # Errors
+    /// Fails if the system has no free port or file descriptor.
+    pub(crate) fn move_clients(
+        &mut self,
+        ids: &HashMap<u64, String>,
+        now: u64,
+    ) -> anyhow::Result<()> {
+        for index in std::mem::take(&mut self.waiting) {
+            let Client { order, server, .. } = &self.clients[index];
+            let Some(after) = order.last().and_then(|last| ids.get(&last)) else {
+                self.waiting.push(index);
+                continue;
+            };
+            let server = server + 1;
+            let link = self.connect(Subscriber { index, server, after: Some(after) })?;
+            let client = &mut self.clients[index];
+            (client.link, client.stage) = (link, Stage::Connecting);
+            (client.server, client.since) = (server, now);
+        }
+        Ok(())
     }
 
     fn order(&self, index: usize, score: &Score) -> Order {
@@ -208,7 +255,8 @@ impl Crowd {
     /// Disconnects all clients.
     pub(crate) fn clear(&mut self) {
         self.clients.clear();
-        (self.ready, self.stalled) = (0, 0);
+        (self.ready, self.stalled, self.away) = (0, 0, 0);
+        self.waiting.clear();
         if let Some(quic) = &mut self.quic {
             quic.clear();
         }
@@ -217,7 +265,7 @@ impl Crowd {
     /// Continues with a client whose socket is readable or writable.
     pub(crate) fn attend(&mut self, index: usize, intake: &mut Intake, score: &mut Score) {
         let done = match self.clients[index].stage {
-            Stage::Gone | Stage::Stalled => Ok(()),
+            Stage::Gone | Stage::Stalled | Stage::Waiting => Ok(()),
             Stage::Connecting => self.subscribe(index, intake, score),
             _ => self.receive(index, intake, score),
         };
@@ -268,18 +316,22 @@ impl Crowd {
 
     /// Makes a client ready that has its first response.
     fn answered(&mut self, index: usize, now: u64) {
-        let Client { stage, since, .. } = &mut self.clients[index];
+        let Client { stage, since, is_moving, .. } = &mut self.clients[index];
         if *stage == Stage::Subscribing {
             self.handshakes.request.record_since(since, now);
             *stage = Stage::Ready;
             self.ready += 1;
+            if std::mem::take(is_moving) {
+                self.away -= 1;
+                self.handshakes.moved += 1;
+            }
         }
     }
 
     /// Continues with a client by WebTransport.
     pub(crate) fn on_session_event(&mut self, event: SessionEvent, run: Run, score: &mut Score) {
         let SessionEvent { client: index, now, event } = event;
-        let Client { link, stage, order, since } = &mut self.clients[index];
+        let Client { link, stage, order, since, .. } = &mut self.clients[index];
         let Link::Session(session) = link else { return };
         match event {
             Event::Connected => {
@@ -301,11 +353,19 @@ impl Crowd {
         }
     }
 
-    /// Counts everything that a disconnected client has not received as lost.
+    /// Makes a disconnected client wait for its move to the next server if it can, or counts everything that it has not
+    /// received as lost.
     fn lose(&mut self, index: usize, gone: Gone, score: &mut Score) {
         let client = &mut self.clients[index];
         let is_ready = client.stage == Stage::Ready;
         self.ready -= usize::from(is_ready);
+        if self.moves && client.server < index + MOST_MOVES {
+            self.away += usize::from(!std::mem::replace(&mut client.is_moving, true));
+            client.stage = Stage::Waiting;
+            self.waiting.push(index);
+            return;
+        }
+        let is_ready = is_ready || std::mem::take(&mut client.is_moving);
         // The log is meant for a client from its subscription on.
         if is_ready || (self.requests.after.is_some() && client.stage == Stage::Subscribing) {
             let end = score.next();

@@ -210,6 +210,9 @@ impl Load {
         }
         self.events = events;
         let now = self.now();
+        if let Some(ids) = &self.publishers.ids {
+            self.crowd.move_clients(ids, now)?;
+        }
         self.publishers.advance(&self.crowd, &mut self.score, now)
     }
 

@@ -13,12 +13,14 @@ pub(crate) struct Handshakes {
     pub(crate) request: Times,
     /// The number of TLS sessions that were resumed.
     pub(crate) resumed: u64,
+    /// The number of clients that have connected again.
+    pub(crate) moved: u64,
 }
 
 impl Handshakes {
     /// Begins a stage.
     pub(crate) fn reset(&mut self) {
         [&mut self.tcp, &mut self.tls, &mut self.request].into_iter().for_each(Times::reset);
-        self.resumed = 0;
+        (self.resumed, self.moved) = (0, 0);
     }
 }

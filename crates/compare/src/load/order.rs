@@ -21,17 +21,20 @@ pub(crate) enum Arrival {
 pub(crate) struct Order {
     next: u64,
     step: u64,
+    /// The number that was received last.
+    last: Option<u64>,
     gaps: Vec<Range<u64>>,
 }
 
 impl Order {
     /// The first number that is meant for the client, and the distance to the following one.
     pub(crate) fn new(first: u64, step: u64) -> Self {
-        Self { next: first, step, gaps: Vec::new() }
+        Self { next: first, step, last: None, gaps: Vec::new() }
     }
 
     /// Records a received number. `publisher` returns the publisher of a number.
     pub(crate) fn take(&mut self, sequence: u64, publisher: impl Fn(u64) -> u16) -> Arrival {
+        self.last = Some(sequence);
         if sequence == self.next {
             self.next += self.step;
             return Arrival::InOrder;
@@ -62,6 +65,11 @@ impl Order {
         if overtaken { Arrival::Late } else { Arrival::InOrder }
     }
 
+    /// The number that was received last.
+    pub(crate) fn last(&self) -> Option<u64> {
+        self.last
+    }
+
     /// The numbers below `end` that have not been received.
     pub(crate) fn missing(&self, end: u64) -> impl Iterator<Item = u64> {
         let ranges = self.gaps.iter().cloned().chain(std::iter::once(self.next..end));
@@ -81,6 +89,7 @@ mod tests {
         let found = came.map(|sequence| order.take(sequence, |_| 0));
         assert_eq!(found, [InOrder, Extra, InOrder, Late, Late, Late, Extra, Late, Extra, Extra]);
         assert_eq!(order.missing(11).collect::<Vec<_>>(), [9, 10]);
+        assert_eq!(order.last(), Some(2));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The publishers: connections with one notification in flight each.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 
 use anyhow::Context;
@@ -27,6 +27,11 @@ pub(crate) struct Publishers {
     due: VecDeque<u64>,
     /// A publisher waits until every client has its notification.
     pub(crate) wait_for_delivery: bool,
+    /// The ids of the notifications that were published while servers are restarted, by their sequence number. `None` if
+    /// no server is restarted, so that a server that closes a connection before it answers is an error.
+    pub(crate) ids: Option<HashMap<u64, String>>,
+    /// The publishers whose connection has ended before the answer. They send their notification again.
+    broken: Vec<u16>,
     epoll: Rc<OwnedFd>,
     /// The network namespace in which they connect. `None` means that of this process.
     namespace: Option<Namespace>,
@@ -36,6 +41,8 @@ pub(crate) struct Publishers {
 #[derive(Debug)]
 struct Publisher {
     connection: Connection,
+    /// The number of its server.
+    server: usize,
     /// The server has closed it.
     is_closed: bool,
     /// `true` until the first request is answered.
@@ -67,7 +74,16 @@ impl Publishers {
             all.collect::<Result<_, _>>()
         };
         let all = inside(namespace.as_ref(), connect)?;
-        Ok(Self { all, idle, due: VecDeque::new(), wait_for_delivery: false, epoll, namespace })
+        Ok(Self {
+            all,
+            idle,
+            due: VecDeque::new(),
+            wait_for_delivery: false,
+            ids: None,
+            broken: Vec::new(),
+            epoll,
+            namespace,
+        })
     }
 
     /// `true` once each has completed its TLS handshake and has its first response.
@@ -117,7 +133,18 @@ impl Publishers {
             Err(Gone::Closed) if publisher.in_flight.is_none() && !publisher.is_beginning => {
                 publisher.is_closed = true;
             }
+            Err(_) if self.ids.is_some() => {
+                if !std::mem::replace(&mut publisher.is_closed, true) {
+                    self.broken.extend(publisher.in_flight.map(|_| index));
+                }
+            }
             received => received.context("cannot publish")?,
+        }
+        if let Some(ids) = &mut self.ids
+            && let Some(InFlight { sequence, is_answered: true, .. }) = publisher.in_flight
+            && let Some(id) = publisher.connection.last_id()
+        {
+            ids.insert(sequence, String::from_utf8_lossy(id).into_owned());
         }
         self.release(index);
         Ok(())
@@ -157,6 +184,9 @@ impl Publishers {
     }
 
     fn publish_due(&mut self, crowd: &Crowd, score: &mut Score, now: u64) -> anyhow::Result<()> {
+        for index in std::mem::take(&mut self.broken) {
+            self.send(index, crowd)?;
+        }
         while let Some(&intended) = self.due.front()
             && let Some(index) = self.idle.pop_front()
         {
@@ -164,18 +194,31 @@ impl Publishers {
             score.late.record(now.saturating_sub(intended));
             let (expected, live) = crowd.audience(score.next());
             let sequence = score.publish(intended, index, expected, live);
-            let publisher = &mut self.all[usize::from(index)];
-            if publisher.is_closed {
-                let connect = || Publisher::connect(index, &crowd.requests, &self.epoll);
-                *publisher = inside(self.namespace.as_ref(), connect)?;
-            }
-            crowd.requests.publish(&mut publisher.connection.out, index, sequence);
             let is_answered = !crowd.requests.transport.answers_publishes();
-            publisher.in_flight = Some(InFlight { sequence, is_answered, is_delivered: false });
-            publisher.connection.flush().context("cannot publish")?;
+            self.all[usize::from(index)].in_flight =
+                Some(InFlight { sequence, is_answered, is_delivered: false });
+            self.send(index, crowd)?;
             self.release(index);
         }
         Ok(())
+    }
+
+    /// Sends the notification that this publisher has in flight. Connects first if the server has closed the connection.
+    fn send(&mut self, index: u16, crowd: &Crowd) -> anyhow::Result<()> {
+        let publisher = &mut self.all[usize::from(index)];
+        let Some(in_flight) = publisher.in_flight else { return Ok(()) };
+        if publisher.is_closed {
+            let connect = || Publisher::connect(index, &crowd.requests, &self.epoll);
+            *publisher = inside(self.namespace.as_ref(), connect)?;
+            publisher.in_flight = Some(in_flight);
+        }
+        let Publisher { connection, server, .. } = publisher;
+        crowd.requests.publish(&mut connection.out, index, *server, in_flight.sequence);
+        match connection.flush() {
+            // The end of the connection is read next.
+            Err(_) if self.ids.is_some() => Ok(()),
+            sent => sent.context("cannot publish"),
+        }
     }
 }
 
@@ -191,19 +234,25 @@ fn inside<T>(
 }
 
 impl Publisher {
-    /// Connects to the first server and sends the first request of a publisher.
+    /// Connects to the first server that accepts the connection, and sends the first request of a publisher.
     fn connect(index: u16, requests: &Requests, epoll: &OwnedFd) -> anyhow::Result<Self> {
-        let server = requests.server(0);
         let (first, reader) = requests.begin_publishing(index);
         let key = PUBLISHERS + u64::from(index);
-        let session = requests.tls_session(server, false)?;
-        let mut connection = connect_now(server)
-            .and_then(|socket| Connection::new(socket, reader, session, epoll, key))
-            .with_context(|| format!("no server at {server}"))?;
+        let mut server = 0;
+        let socket = loop {
+            let address = requests.address(server);
+            match connect_now(address) {
+                Ok(socket) => break socket,
+                Err(_) if server + 1 < requests.servers() => server += 1,
+                Err(error) => return Err(error).context(format!("no server at {address}")),
+            }
+        };
+        let session = requests.tls_session(requests.address(server), false)?;
+        let mut connection = Connection::new(socket, reader, session, epoll, key)?;
         let is_beginning = !first.is_empty();
         connection.out = first.into_bytes();
         connection.flush().context("cannot publish")?;
-        Ok(Self { connection, is_closed: false, is_beginning, in_flight: None })
+        Ok(Self { connection, server, is_closed: false, is_beginning, in_flight: None })
     }
 
     /// Reads all responses that have arrived.

@@ -44,12 +44,28 @@ pub(crate) struct Requests {
     compression: bool,
     /// The topic, or the common prefix of all topics.
     topic: String,
-    /// The number of topics, one per client. With 1, all clients share one topic.
+    /// The number of topics: one for each stream of each client. With 1, all clients share one topic.
     topics: u64,
+    /// The clients, which is the distance between the topics of one client.
+    clients: u64,
+    /// The streams of each client.
+    streams: u64,
     /// The seconds for which a server may hold a poll.
     hold: u32,
     /// The position after which clients subscribe. `None` means with the next notification.
     pub(crate) after: Option<String>,
+    /// `true` if each publish has an idempotency key, so that it can be sent again.
+    pub(crate) has_keys: bool,
+}
+
+/// A client that subscribes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Subscriber<'a> {
+    pub(crate) index: usize,
+    /// The number of its server, of which the last is followed by the first.
+    pub(crate) server: usize,
+    /// The position after which it subscribes. `None` means with the next notification.
+    pub(crate) after: Option<&'a str>,
 }
 
 /// A server, with its `Host` and path.
@@ -81,9 +97,12 @@ impl Requests {
             payload: setup.payload,
             compression: setup.compression,
             topic: format!("compare.{run}"),
-            topics: if setup.own_topics { setup.clients as u64 } else { 1 },
+            topics: if setup.own_topics { (setup.clients * setup.streams) as u64 } else { 1 },
+            clients: setup.clients as u64,
+            streams: setup.streams as u64,
             hold: setup.hold,
             after: None,
+            has_keys: false,
         })
     }
 
@@ -103,9 +122,14 @@ impl Requests {
         Ok(())
     }
 
-    /// The address of the server of a client. Publishers use that of the first client.
-    pub(crate) fn server(&self, index: usize) -> SocketAddr {
-        self.of_client(index).address
+    /// The address of the server with this number.
+    pub(crate) fn address(&self, server: usize) -> SocketAddr {
+        self.server(server).address
+    }
+
+    /// The number of servers.
+    pub(crate) fn servers(&self) -> usize {
+        self.servers.len()
     }
 
     /// A TLS session with this server, or `None` if the servers have no TLS.
@@ -129,7 +153,8 @@ impl Requests {
     }
 
     /// The first bytes that a client sends, and the reader of what it receives.
-    pub(crate) fn subscribe(&self, index: usize) -> (Vec<u8>, Box<dyn Reader>) {
+    pub(crate) fn subscribe(&self, subscriber: Subscriber<'_>) -> (Vec<u8>, Box<dyn Reader>) {
+        let index = subscriber.index;
         let topic = self.topic(index as u64);
         match self.transport {
             Transport::Nats => (nats::subscribe(&topic).into(), Box::new(Nats::default())),
@@ -138,16 +163,20 @@ impl Requests {
                 (nats::consume(&topic, &inbox).into(), Box::new(Nats::default()))
             }
             Transport::Redis => (redis::subscribe(&topic).into(), Box::new(Redis::new(&topic))),
-            _ if self.http2 => self.subscribe_by_http2(index, &topic),
-            _ => self.subscribe_by_http1(index, &topic),
+            _ if self.http2 => self.subscribe_by_http2(subscriber),
+            _ => self.subscribe_by_http1(subscriber, &topic),
         }
     }
 
-    fn subscribe_by_http1(&self, index: usize, topic: &str) -> (Vec<u8>, Box<dyn Reader>) {
-        let server = self.of_client(index);
+    fn subscribe_by_http1(
+        &self,
+        subscriber: Subscriber<'_>,
+        topic: &str,
+    ) -> (Vec<u8>, Box<dyn Reader>) {
+        let server = self.server(subscriber.server);
         let target = match self.adapter {
             Some(adapter) => Adapter::fill(adapter.subscribe, topic),
-            None => format!("/topics/{topic}{}", self.query()),
+            None => format!("/topics/{topic}{}", query(subscriber)),
         };
         let get = |headers: &str| self.request("GET", server, &target, headers).into();
         let gzip = if self.compression { "Accept-Encoding: gzip\r\n" } else { "" };
@@ -199,10 +228,8 @@ impl Requests {
         }
     }
 
-    fn subscribe_by_http2(&self, index: usize, topic: &str) -> (Vec<u8>, Box<dyn Reader>) {
-        let Server { host, path, .. } = self.of_client(index);
-        let resource = format!("{path}/topics/{topic}");
-        let first = format!("{resource}{}", self.query());
+    fn subscribe_by_http2(&self, subscriber: Subscriber<'_>) -> (Vec<u8>, Box<dyn Reader>) {
+        let Server { host, path, .. } = self.server(subscriber.server);
         let lines = self.headers.lines().filter_map(|line| line.split_once(": "));
         let mut headers: Vec<_> =
             lines.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
@@ -216,37 +243,36 @@ impl Requests {
             _ => {}
         }
         let request = Request { is_secure: self.tls.is_some(), authority: host.clone(), headers };
-        let (out, reader) = match self.transport {
-            Transport::WebSocket => Http2::connect(&first, &request, Box::new(Frames::default())),
-            Transport::Sse => {
-                Http2::get(&first, &request, Body::Stream(Box::new(Events::default())))
-            }
-            _ => {
-                let poll = self.poll();
-                let (before, after) = poll.split_once('\n').unwrap_or_default();
-                let polls = Polls::new(format!("{resource}{before}"), after.to_owned());
-                let again = request.clone();
-                let body = Body::Polls { polls, request: again, has_cursor: false };
-                Http2::get(&first, &request, body)
-            }
-        };
+        let first = subscriber.index as u64;
+        let topics = (0..self.streams).map(|number| self.topic(first + number * self.clients));
+        let streams = topics.map(|topic| {
+            let resource = format!("{path}/topics/{topic}");
+            let body = match self.transport {
+                Transport::WebSocket => Body::WebSocket(Box::new(Frames::default())),
+                Transport::Sse => Body::Stream(Box::new(Events::default())),
+                _ => {
+                    let poll = self.poll();
+                    let (before, after) = poll.split_once('\n').unwrap_or_default();
+                    let polls = Polls::new(format!("{resource}{before}"), after.to_owned());
+                    Body::Polls { polls, has_cursor: false }
+                }
+            };
+            (format!("{resource}{}", query(subscriber)), body)
+        });
+        let (out, reader) = Http2::begin(request, streams);
         (out, Box::new(reader))
     }
 
     /// The URL of the session of a client by WebTransport.
-    pub(crate) fn webtransport_url(&self, index: usize) -> String {
-        let Server { host, path, .. } = self.of_client(index);
-        format!("https://{host}{path}/topics/{}{}", self.topic(index as u64), self.query())
+    pub(crate) fn webtransport_url(&self, subscriber: Subscriber<'_>) -> String {
+        let Server { host, path, .. } = self.server(subscriber.server);
+        let topic = self.topic(subscriber.index as u64);
+        format!("https://{host}{path}/topics/{topic}{}", query(subscriber))
     }
 
     /// The query of a poll, with the cursor in place of the line end.
     fn poll(&self) -> String {
         format!("?after=\n&wait={}", self.hold)
-    }
-
-    /// The query of the first request of a client.
-    fn query(&self) -> String {
-        self.after.as_ref().map_or(String::new(), |after| format!("?after={after}"))
     }
 
     /// The first bytes that a publisher sends, and the reader of its responses. Unless they are empty, there is
@@ -262,8 +288,8 @@ impl Requests {
         }
     }
 
-    /// Appends a publish with its payload.
-    pub(crate) fn publish(&self, out: &mut Vec<u8>, publisher: u16, sequence: u64) {
+    /// Appends a publish to the server with this number, with its payload.
+    pub(crate) fn publish(&self, out: &mut Vec<u8>, publisher: u16, server: usize, sequence: u64) {
         let (topic, mut payload) = (self.topic(sequence), Vec::with_capacity(self.payload.most()));
         payload::write(self.payload, &mut payload, self.run, sequence);
         let target = match self.adapter {
@@ -284,8 +310,12 @@ impl Requests {
             | Transport::Sse
             | Transport::LongPolling
             | Transport::WebTransport => {
-                let length = format!("Content-Length: {length}\r\n");
-                (self.request("POST", &self.servers[0], &target, &length), "")
+                let key = match self.has_keys {
+                    true => format!("Idempotency-Key: {}-{sequence}\r\n", self.run),
+                    false => String::new(),
+                };
+                let headers = format!("Content-Length: {length}\r\n{key}");
+                (self.request("POST", self.server(server), &target, &headers), "")
             }
         };
         out.extend_from_slice(head.as_bytes());
@@ -316,9 +346,14 @@ impl Requests {
         )
     }
 
-    fn of_client(&self, index: usize) -> &Server {
-        &self.servers[index % self.servers.len()]
+    fn server(&self, number: usize) -> &Server {
+        &self.servers[number % self.servers.len()]
     }
+}
+
+/// The query of the first request of a client.
+fn query(subscriber: Subscriber<'_>) -> String {
+    subscriber.after.map_or(String::new(), |after| format!("?after={after}"))
 }
 
 impl Server {
@@ -333,6 +368,10 @@ impl Server {
 mod tests {
     use super::*;
 
+    fn client(index: usize) -> Subscriber<'static> {
+        Subscriber { index, server: index, after: None }
+    }
+
     #[test]
     fn topics_are_below_the_server_s_path_and_headers_in_every_request() {
         let setup = Setup {
@@ -342,7 +381,7 @@ mod tests {
             own_topics: true,
             ..Setup::of_tests(Transport::Sse)
         };
-        let (request, _) = Requests::new(&setup, Run::new(1)).unwrap().subscribe(12);
+        let (request, _) = Requests::new(&setup, Run::new(1)).unwrap().subscribe(client(12));
         let expected = "GET /news/topics/compare.0000001.2 HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\
                         Authorization: Bearer x\r\nAccept: text/event-stream\r\n\r\n";
         assert_eq!(request, expected.as_bytes());
@@ -355,12 +394,12 @@ mod tests {
             ..Setup::of_tests(Transport::LongPolling)
         };
         let requests = Requests::new(&setup, Run::new(1)).unwrap();
-        let (request, _) = requests.subscribe(0);
+        let (request, _) = requests.subscribe(client(0));
         let head = "HTTP/1.1\r\nHost: 127.0.0.1:4242\r\nContent-Type: text/plain\r\n";
         let expected = format!("GET /v1/stream/compare.0000001?offset=now {head}\r\n");
         assert_eq!(String::from_utf8_lossy(&request), expected);
         let mut publish = Vec::new();
-        requests.publish(&mut publish, 0, 0);
+        requests.publish(&mut publish, 0, 0, 0);
         let expected =
             format!("POST /v1/stream/compare.0000001 {head}Content-Length: 128\r\n\r\n@0000");
         assert!(String::from_utf8_lossy(&publish).starts_with(&expected));

@@ -19,7 +19,8 @@ impl Load {
     /// # Errors
     /// Fails if clients or publishers are rejected, disconnected or not answered.
     pub(crate) fn run(&mut self, command: Command) -> anyhow::Result<Outcome> {
-        self.score.begin(matches!(command, Command::Publish { .. }));
+        self.score
+            .begin(matches!(command, Command::Publish { .. } | Command::RollingRestart { .. }));
         self.publishers.wait_for_delivery = matches!(command, Command::Saturate { .. });
         self.crowd.begin();
         self.began = self.now();
@@ -34,6 +35,9 @@ impl Load {
             Command::Cut { .. } => bail!("the load cannot cut the network"),
             Command::Publish { rate, burst, seconds, hidden: false } => {
                 schedule = self.publish(rate, burst, seconds)?;
+            }
+            Command::RollingRestart { rate, seconds } => {
+                schedule = self.publish_through_restarts(rate, seconds)?;
             }
             Command::Saturate { seconds } => self.saturate(seconds)?,
             Command::Stall { clients } => self.crowd.stall(clients)?,
@@ -94,6 +98,15 @@ impl Load {
         }
         self.settle()?;
         Ok((bursts as f64 * period) as u64)
+    }
+
+    /// Publishes while servers are restarted. From now on, clients and publishers whose connection ends continue with
+    /// another server.
+    fn publish_through_restarts(&mut self, rate: f64, seconds: f64) -> anyhow::Result<u64> {
+        self.publishers.ids.get_or_insert_default();
+        self.crowd.requests.has_keys = true;
+        self.crowd.moves = true;
+        self.publish(rate, 1, seconds)
     }
 
     fn saturate(&mut self, seconds: f64) -> anyhow::Result<()> {
@@ -167,6 +180,7 @@ impl Load {
             lost: score.lost(),
             duplicated: score.duplicated,
             reordered: score.reordered,
+            moved: crowd.handshakes.moved,
             requests: score.requests,
             received_bytes: received,
             sent_bytes: sent,
@@ -179,7 +193,8 @@ impl Load {
             late: score.late.summary().filter(|_| schedule > 0),
             answered: score.answered.summary().filter(|_| schedule > 0),
             first_ending: crowd.reason.as_ref().map(ToString::to_string),
-            noticed: None,
+            noticed_half: None,
+            noticed_all: None,
             browser: None,
         }
     }

@@ -11,17 +11,56 @@ pub(super) struct Decision {
     /// What to choose then.
     pub(super) choice: &'static str,
     pub(super) reason: &'static str,
-    /// The names of the scenarios whose figures are the reason.
-    pub(super) scenarios: &'static [&'static str],
+    /// The figures that are the reason.
+    evidence: &'static [Evidence],
+}
+
+/// A figure of several contenders.
+struct Evidence {
+    scenario: &'static str,
+    key: &'static str,
+    /// The titles of the contenders.
+    contenders: &'static [&'static str],
 }
 
 const fn decision(
     condition: &'static str,
     choice: &'static str,
     reason: &'static str,
-    scenarios: &'static [&'static str],
+    evidence: &'static [Evidence],
 ) -> Decision {
-    Decision { condition, choice, reason, scenarios }
+    Decision { condition, choice, reason, evidence }
+}
+
+const fn figure(
+    scenario: &'static str,
+    key: &'static str,
+    contenders: &'static [&'static str],
+) -> Evidence {
+    Evidence { scenario, key, contenders }
+}
+
+impl Decision {
+    /// The names of the scenarios whose figures are the reason, each with the figures as text. Empty if none of them was
+    /// measured.
+    pub(super) fn evidence(&self, reports: &[&Report]) -> Vec<(&'static str, String)> {
+        let evidence = self.evidence.iter();
+        evidence.filter_map(|it| Some((it.scenario, it.text(reports)?))).collect()
+    }
+}
+
+impl Evidence {
+    /// Such as "steady, server CPU per delivery: SSE 9.0 µs, WebSocket 9.9 µs". `None` if a figure was not measured.
+    fn text(&self, reports: &[&Report]) -> Option<String> {
+        let report = reports.iter().find(|report| report.scenario == self.scenario)?;
+        let row = report.summary.row(self.key)?;
+        let figure = |title: &&str| {
+            let value = report.summary.value(title, self.key)?;
+            Some(format!("{title} {}", row.unit.with_sign(&value)))
+        };
+        let figures: Option<Vec<String>> = self.contenders.iter().map(figure).collect();
+        Some(format!("{}, {}: {}", row.group.to_lowercase(), row.label, figures?.join(", ")))
+    }
 }
 
 /// All decisions, the most frequent conditions first.
@@ -31,74 +70,124 @@ pub(super) static DECISIONS: &[Decision] = &[
         "SSE",
         "EventSource reconnects and resumes automatically, by plain HTTP, and a delivery costs the server no more than by \
          WebSocket",
-        &["fan-out", "resume"],
+        &[
+            figure("fan-out", "steady.cpu", &["SSE", "WebSocket"]),
+            figure("fan-out", "steady.p99", &["SSE", "WebSocket"]),
+        ],
     ),
     decision(
         "a browser that also sends",
         "WebSocket",
         "one connection for both directions",
-        &["fan-out"],
+        &[figure("fan-out", "steady.cpu", &["WebSocket", "SSE", "long-polling"])],
     ),
     decision(
         "more than six streams or polls in one browser",
         "WebSocket, or SSE over HTTP/2 and TLS",
         "a browser opens six HTTP/1.1 connections to a host, for all tabs together. A delivery over HTTP/2 costs the server more",
-        &["browser", "http"],
+        &[
+            figure(
+                "browser",
+                "open-12.connected",
+                &["browser, WebSocket", "browser, EventSource", "browser, EventSource, HTTP/2"],
+            ),
+            figure("http", "steady.cpu", &["SSE", "SSE, HTTP/2"]),
+        ],
     ),
     decision(
         "phones, and networks that lose packets",
         "SSE or WebSocket, with the ids of notifications",
-        "a lost packet delays all that follow on its connection, and a poll takes another round trip after each answer. A \
-         client that comes back continues after its last id",
-        &["networks", "absence"],
+        "a poll takes another round trip after each answer. A client that comes back continues after its last id",
+        &[
+            figure("networks", "4g.p99", &["SSE", "WebSocket", "long-polling", "WebTransport"]),
+            figure("networks", "wifi.p99", &["SSE", "WebSocket", "long-polling", "WebTransport"]),
+            figure("absence", "storm.caught-up", &["SSE", "WebSocket", "long-polling"]),
+        ],
+    ),
+    decision(
+        "several topics on one phone",
+        "one stream for all of them, or one connection for all streams",
+        "each further connection takes a handshake, heartbeats and memory of the server",
+        &[
+            figure("shared-connection", "streams.p99", &["SSE", "SSE, HTTP/2", "WebTransport"]),
+            figure("connecting", "handshake-tls.cpu", &["SSE"]),
+        ],
     ),
     decision(
         "nginx or HAProxy in front of the server",
         "SSE",
-        "it works with the defaults of both, and WebSocket needs two header lines in nginx",
-        &["proxies"],
+        "it works with the defaults of both, and WebSocket needs two header lines in nginx. A proxy costs more than the server",
+        &[figure(
+            "proxies",
+            "steady.cpu",
+            &["SSE", "SSE, nginx", "SSE, nginx defaults", "SSE, HAProxy", "SSE, HAProxy defaults"],
+        )],
     ),
     decision(
         "proxies or firewalls that break or buffer streams",
         "long-polling",
         "each poll gets a complete response",
-        &["fan-out"],
+        &[figure("fan-out", "steady.cpu", &["long-polling", "SSE"])],
     ),
     decision(
         "many clients that are quiet most of the time",
         "SSE or WebSocket over HTTP/1.1",
         "a quiet client costs the server much more memory over HTTP/2",
-        &["idle"],
+        &[figure("idle", "quiet-tls.memory", &["SSE", "WebSocket", "SSE, HTTP/2", "WebTransport"])],
     ),
     decision(
         "a bill for traffic, and JSON to many clients",
         "SSE or WebSocket with compression",
         "traffic is most of the bill, and each notification is compressed once for all clients",
-        &["compression", "wire"],
+        &[
+            figure("compression", "steady.received", &["SSE", "SSE, compressed"]),
+            figure("compression", "steady.cpu", &["SSE", "SSE, compressed"]),
+        ],
     ),
     decision(
         "a different notification for each client",
         "SSE or WebSocket",
         "the publish is most of the cost, whatever the transport is",
-        &["topics"],
+        &[figure("topics", "topics.cpu", &["SSE", "WebSocket", "long-polling"])],
     ),
     decision(
         "several notifications at the same time",
         "any transport",
         "a client gets several in one send or one answer, so even long-polling is cheap",
-        &["knee"],
+        &[figure("fan-out", "burst.cpu", &["SSE", "WebSocket", "long-polling"])],
     ),
     decision(
-        "services that share work, acknowledge it, or need it for days",
-        "a message queue, read directly",
-        "it has consumer groups, acknowledgements and storage",
-        &["fan-out", "broker"],
+        "releases while clients are connected",
+        "two servers over a broker, and clients that keep their last id",
+        "a client continues at the other server where it was",
+        &[figure(
+            "rolling-restart",
+            "restart.max",
+            &["SSE, 2 servers", "WebSocket, 2 servers", "long-polling, 2 servers"],
+        )],
     ),
     decision(
         "several servers, or a history that must outlive one",
         "servers over a broker",
         "a publish is answered later, and a delivery costs only a little more",
-        &["broker"],
+        &[
+            figure(
+                "broker",
+                "steady.answer",
+                &["no broker, 1 server", "NATS, 1 server", "Redis, 1 server"],
+            ),
+            figure(
+                "broker",
+                "steady.cpu",
+                &["no broker, 1 server", "NATS, 1 server", "Redis, 1 server"],
+            ),
+        ],
+    ),
+    decision(
+        "services that share work, acknowledge it, or need it for days",
+        "a message queue, read directly",
+        "it has consumer groups, acknowledgements and storage",
+        &[figure("fan-out", "steady.cpu", &["NATS", "JetStream", "Redis", "SSE"])],
     ),
 ];
 
@@ -161,17 +250,37 @@ fn long_polling_is_inefficient(reports: &[&Report]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Plan;
     use crate::report::tests::sample;
     use crate::scenario::Scenario;
 
     #[test]
-    fn each_decision_is_backed_by_a_scenario_that_exists() {
-        for decision in DECISIONS {
-            assert!(!decision.scenarios.is_empty(), "{}", decision.condition);
-            for name in decision.scenarios {
-                assert!(Scenario::named(name).is_ok(), "{name}");
+    fn the_evidence_of_each_decision_is_a_figure_of_contenders_that_its_scenario_has() {
+        for evidence in DECISIONS.iter().flat_map(|decision| decision.evidence) {
+            let Evidence { scenario, key, contenders } = *evidence;
+            let plan = Plan::of("tidings".into(), Scenario::named(scenario).unwrap());
+            let stage = key.split('.').next().unwrap();
+            assert!(plan.figures().iter().any(|it| it.key == key), "{key} of {scenario}");
+            let cells = plan.cells().unwrap();
+            for title in contenders {
+                let has = cells.iter().any(|(one, sequence)| {
+                    one.title == *title && sequence.stages.iter().any(|it| it.name == stage)
+                });
+                assert!(has, "{title} has {key} of {scenario}");
             }
         }
+        assert!(DECISIONS.iter().all(|decision| !decision.evidence.is_empty()));
+    }
+
+    #[test]
+    fn a_decision_has_its_figures_if_they_were_measured() {
+        let report = sample();
+        let first = DECISIONS[0].evidence(&[&report]);
+        assert_eq!(first.len(), 2, "{first:?}");
+        assert_eq!(first[0].0, "fan-out");
+        let expected = "steady, server CPU per delivery: SSE ";
+        assert!(first[0].1.starts_with(expected) && first[0].1.ends_with(" µs"), "{first:?}");
+        assert_eq!(DECISIONS[0].evidence(&[]), []);
     }
 
     #[test]

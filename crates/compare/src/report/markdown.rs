@@ -15,7 +15,6 @@ impl Report {
     /// - keys of rows, such as `steady.cpu`: one table with a column for each key and a line for each contender,
     /// - `answer`: the answer to the question of the scenario,
     /// - `tables`: the tables of the scenario,
-    /// - `method`: how it was measured, and what the figures do not show,
     /// - `targets`: the table of targets,
     /// - `run`: the command and the environment of the run, and its warnings.
     ///
@@ -29,7 +28,6 @@ impl Report {
                 "run" => parts.push(self.run()),
                 "answer" => parts.push(self.answer().ok_or(*word)? + "\n"),
                 "tables" => parts.push(self.tables().ok_or(*word)?),
-                "method" => parts.push(self.method().ok_or(*word)?),
                 "targets" => parts.push(targets(&self.target_table().ok_or(*word)?)),
                 key => rows.push(self.summary.row(key).ok_or(key)?),
             }
@@ -40,12 +38,13 @@ impl Report {
         Ok(parts.join("\n"))
     }
 
-    fn answer(&self) -> Option<String> {
+    /// The answer to the question of the scenario. `None` if a figure is missing, or the scenario is not known.
+    pub(super) fn answer(&self) -> Option<String> {
         (Scenario::named(&self.scenario).ok()?.answer)(&self.summary)
     }
 
     /// The tables of the scenario, each after its title. `None` if the scenario is not known.
-    fn tables(&self) -> Option<String> {
+    pub(super) fn tables(&self) -> Option<String> {
         let mut text = String::new();
         for table in Scenario::named(&self.scenario).ok()?.tables {
             let rows = table.columns.iter().filter_map(|key| self.summary.row(key));
@@ -58,13 +57,13 @@ impl Report {
         Some(text)
     }
 
-    fn method(&self) -> Option<String> {
-        let Scenario { method, limits, .. } = Scenario::named(&self.scenario).ok()?;
-        Some(format!("{method}\n\nWhat the figures do not show: {limits}\n"))
+    /// How it was measured, and what the figures do not show.
+    pub(super) fn method(&self, Scenario { method, limits, .. }: &Scenario) -> String {
+        format!("{method}\n\nWhat the figures do not show: {limits}\n")
     }
 
     /// A line about the run, and a list of its warnings.
-    fn run(&self) -> String {
+    pub(super) fn run(&self) -> String {
         let Environment { command, commit, date, seconds, cpu, kernel, .. } = &self.environment;
         let (division, versions) = (self.environment.division(), self.environment.versions());
         let mut text = format!(
@@ -118,13 +117,13 @@ fn figure(Cell { median, range, mark }: &Cell) -> String {
     format!("{median}{range}{mark}")
 }
 
-fn head(titles: impl Iterator<Item = String>) -> String {
+pub(super) fn head(titles: impl Iterator<Item = String>) -> String {
     let titles = line(titles);
     let columns = titles.matches(" |").count();
     format!("{titles}|{}\n", " --- |".repeat(columns))
 }
 
-fn line(cells: impl Iterator<Item = String>) -> String {
+pub(super) fn line(cells: impl Iterator<Item = String>) -> String {
     let cells = cells.map(|cell| format!(" {} |", cell.replace('|', "\\|")));
     format!("|{}\n", cells.collect::<String>())
 }

@@ -5,16 +5,19 @@
 
 mod advice;
 mod cells;
+mod document;
 mod json;
 mod markdown;
 mod markup;
 mod page;
 mod plots;
+mod subject;
 mod table;
 
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::document::part;
 pub use self::page::page;
 use crate::contender::CONTENDERS;
 use crate::environment::Environment;
@@ -24,9 +27,8 @@ use crate::scenario::Scenario;
 use crate::stats::Spread;
 use crate::summary::Summary;
 use crate::targets::TargetRow;
-use crate::units::separated;
 use crate::warnings::Warning;
-use crate::workload::{Payload, Workload};
+use crate::workload::Workload;
 
 /// A finished comparison. Its JSON contains all raw figures and the environment of the run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -163,24 +165,6 @@ impl Report {
         let numbered = (1..).zip(self.marked_warnings());
         let concerning = numbered.filter(|(_, warning)| warning.concerns(transport, key));
         concerning.map(|(number, _)| format!(" {}", superscript(number))).collect()
-    }
-
-    /// Clients, rate, payload and rounds in one line.
-    fn subject(&self) -> String {
-        let Workload { rate, rounds, .. } = &self.plan;
-        let clients = separated(&self.plan.clients.to_string());
-        let payload = match self.plan.payload {
-            Payload::Plain(bytes) => format!("{} B payload", separated(&bytes.to_string())),
-            named => format!("payload of {named}, {} B", named.about()),
-        };
-        let rate = separated(&rate.to_string());
-        let tls = if self.plan.tls { " over TLS" } else { "" };
-        let plural = if *rounds == 1 { "" } else { "s" };
-        let mark = if self.is_interrupted() { " · interrupted" } else { "" };
-        format!(
-            "{clients} clients{tls} · {rate} notifications/s · {payload} · {rounds} \
-             round{plural}{mark}"
-        )
     }
 }
 

@@ -20,6 +20,8 @@ mod payloads;
 mod peers;
 mod proxies;
 mod resume;
+mod rolling_restart;
+mod shared_connection;
 mod stalled;
 mod tls;
 mod topics;
@@ -40,8 +42,10 @@ pub(crate) static SCENARIOS: &[&Scenario] = &[
     &connecting::SCENARIO,
     &resume::SCENARIO,
     &absence::SCENARIO,
+    &rolling_restart::SCENARIO,
     &stalled::SCENARIO,
     &networks::SCENARIO,
+    &shared_connection::SCENARIO,
     &half_open::SCENARIO,
     &wire::SCENARIO,
     &tls::SCENARIO,

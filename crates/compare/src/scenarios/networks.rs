@@ -52,8 +52,8 @@ pub(super) static SCENARIO: Scenario = Scenario {
              network are measured before it is used. The relay between both sides loses the same packets for each \
              contender, counted from the first one.",
     limits: "The relay shares a core with the load. All clients share one line, so it is busier than the line of one phone. \
-             A client has one stream, so one lost packet delays only that stream: an HTTP/2 connection with more \
-             streams delays all of them. Networks that change or end are not simulated.",
+             A client has one stream, so a lost packet delays only that stream. The scenario shared-connection has \
+             several. Networks that change or end are not simulated.",
     contenders: &["websocket", "sse", "long-polling", "sse-http2", "http3"],
     workload: Workload { rounds: 3, steady_seconds: 5.0, rate: 10.0, ..Workload::DEFAULT },
     sequences: &[

@@ -2,7 +2,7 @@
 
 use super::Reader;
 use super::chunks::Chunks;
-use super::http::Head;
+use super::head::Head;
 use super::inflate::{GZIP_HEAD, Place, check_gzip};
 use super::rest::Rest;
 use crate::load::gone::Gone;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use httparse::Header;
 
 use super::Reader;
-use super::http::{Head, SUCCESS};
+use super::head::{Head, SUCCESS};
 use crate::load::gone::Gone;
 use crate::load::inbox::Inbox;
 

@@ -1,6 +1,6 @@
-//! HTTP/2 (RFC 9113): a connection for each client, with one stream at a time.
+//! HTTP/2 (RFC 9113): a connection for each client, with one stream or several.
 //!
-//! Frames are found in the bytes that arrive, and the contents of DATA frames go to the reader of the transport.
+//! Frames are found in the bytes that arrive, and the contents of DATA frames go to the reader of their stream.
 //! Requests have no entry in the dynamic table of HPACK (RFC 7541), so a connection has no state of compression.
 
 mod frame;
@@ -19,23 +19,37 @@ use crate::load::inbox::Inbox;
 /// Reads the frames of a connection.
 #[derive(Debug)]
 pub(crate) struct Http2 {
-    /// The identifier of the current stream.
-    stream: u32,
-    /// A frame that is sent once the server has enabled the extended CONNECT.
+    request: Request,
+    streams: Vec<Stream>,
+    /// The streams whose first response has not arrived yet.
+    unanswered: usize,
+    /// The identifier of the next stream.
+    next: u32,
+    /// Frames that are sent once the server has enabled the extended CONNECT.
     waiting: Vec<u8>,
     /// The DATA frame whose content arrives.
     data: Option<Data>,
-    /// The end of a DATA frame that the body has not used.
-    rest: Rest,
-    /// Received content for which the server has no new window yet.
+    /// Received content for which the server has no new window of the connection yet.
     unacknowledged: u32,
-    body: Body,
 }
 
 #[derive(Debug)]
 struct Data {
+    /// The identifier of its stream.
+    stream: u32,
     left: usize,
     ends_stream: bool,
+}
+
+/// A stream, or the polls that follow one another.
+#[derive(Debug)]
+struct Stream {
+    id: u32,
+    body: Body,
+    /// The end of a DATA frame that the body has not used.
+    rest: Rest,
+    /// Received content for which the server has no new window of the stream yet.
+    unacknowledged: u32,
 }
 
 /// The content of the responses.
@@ -43,31 +57,52 @@ struct Data {
 pub(crate) enum Body {
     /// A stream that does not end.
     Stream(Box<dyn Reader>),
+    /// A stream that is a WebSocket (RFC 8441).
+    WebSocket(Box<dyn Reader>),
     /// Each response is followed by the next poll.
-    Polls { polls: Polls, request: Request, has_cursor: bool },
+    Polls { polls: Polls, has_cursor: bool },
 }
 
 impl Http2 {
-    /// Returns the first bytes of a connection that requests `path`, and the reader.
-    pub(crate) fn get(path: &str, request: &Request, body: Body) -> (Vec<u8>, Self) {
-        let mut out = opening();
-        request.get(&mut out, 1, path.as_bytes());
-        (out, Self::new(Vec::new(), body))
-    }
-
-    /// Returns the first bytes of a connection on which the stream is a WebSocket (RFC 8441), and the reader.
-    pub(crate) fn connect(
-        path: &str,
-        request: &Request,
-        frames: Box<dyn Reader>,
+    /// Returns the first bytes of a connection that requests these paths, and the reader.
+    pub(crate) fn begin(
+        request: Request,
+        streams: impl Iterator<Item = (String, Body)>,
     ) -> (Vec<u8>, Self) {
-        let mut waiting = Vec::new();
-        request.connect(&mut waiting, 1, path.as_bytes());
-        (opening(), Self::new(waiting, Body::Stream(frames)))
+        let mut out = opening();
+        let mut reader = Self {
+            request,
+            streams: Vec::new(),
+            unanswered: 0,
+            next: 1,
+            waiting: Vec::new(),
+            data: None,
+            unacknowledged: 0,
+        };
+        for (path, body) in streams {
+            let id = reader.next_id();
+            match body {
+                Body::WebSocket(_) => {
+                    reader.request.connect(&mut reader.waiting, id, path.as_bytes());
+                }
+                _ => reader.request.get(&mut out, id, path.as_bytes()),
+            }
+            reader.streams.push(Stream { id, body, rest: Rest::default(), unacknowledged: 0 });
+            reader.unanswered += 1;
+        }
+        (out, reader)
     }
 
-    fn new(waiting: Vec<u8>, body: Body) -> Self {
-        Self { stream: 1, waiting, data: None, rest: Rest::default(), unacknowledged: 0, body }
+    /// The identifier of a new stream of a client, which is odd.
+    fn next_id(&mut self) -> u32 {
+        let id = self.next;
+        self.next += 2;
+        id
+    }
+
+    fn position(&self, id: u32) -> Result<usize, Gone> {
+        let at = self.streams.iter().position(|stream| stream.id == id);
+        at.ok_or(Gone::Invalid("the server sent a frame of a stream that is not open"))
     }
 
     /// Handles a whole frame that is not DATA.
@@ -107,20 +142,31 @@ impl Http2 {
             Some(status) => return Err(Gone::Rejected(status)),
             None => return Err(Gone::Invalid("the server rejected a request over HTTP/2")),
         }
-        if matches!(self.body, Body::Stream(_)) {
-            inbox.answers += 1;
+        let at = self.position(frame.stream)?;
+        if !matches!(self.streams[at].body, Body::Polls { .. }) {
+            self.answered(inbox);
         }
         match frame.flags & END_STREAM {
             0 => Ok(()),
-            _ => self.end_stream(inbox),
+            _ => self.end_stream(at, inbox),
         }
     }
 
-    /// Passes the content of a DATA frame to the body. Returns the number of used bytes.
+    /// Counts a response. The first ones count as one answer, which is complete with the last of them.
+    fn answered(&mut self, inbox: &mut Inbox<'_>) {
+        self.unanswered = self.unanswered.saturating_sub(1);
+        if self.unanswered == 0 {
+            inbox.answers += 1;
+        }
+    }
+
+    /// Passes the content of a DATA frame to the body of its stream. Returns the number of used bytes.
     fn content(&mut self, input: &[u8], inbox: &mut Inbox<'_>) -> Result<usize, Gone> {
-        let Some(Data { left, ends_stream }) = &mut self.data else { return Ok(0) };
-        let is_whole = *left <= input.len();
-        let part = &input[..input.len().min(*left)];
+        let Some(Data { stream, left, ends_stream }) = self.data else { return Ok(0) };
+        let at = self.position(stream)?;
+        let Stream { id, body, rest, unacknowledged } = &mut self.streams[at];
+        let is_whole = left <= input.len();
+        let part = &input[..input.len().min(left)];
         let mut reply = Vec::new();
         let mut inner = Inbox {
             run: inbox.run,
@@ -131,55 +177,56 @@ impl Http2 {
             reply: &mut reply,
             inflation: &mut *inbox.inflation,
         };
-        let is_end = is_whole && *ends_stream;
-        let body = &mut self.body;
-        let used = if is_whole || !self.rest.is_empty() {
-            self.rest.take(part, |bytes| body.take(bytes, is_end, &mut inner))?;
+        let is_end = is_whole && ends_stream;
+        let used = if is_whole || !rest.is_empty() {
+            rest.take(part, |bytes| body.take(bytes, is_end, &mut inner))?;
             part.len()
         } else {
             body.take(part, is_end, &mut inner)?
         };
         if !reply.is_empty() {
-            append(inbox.reply, DATA, 0, self.stream, &reply);
+            append(inbox.reply, DATA, 0, *id, &reply);
         }
-        *left -= used;
-        self.unacknowledged += used as u32;
-        if is_whole {
-            self.data = None;
-            if is_end {
-                self.end_stream(inbox)?;
-            }
+        // The stream of a poll is too short to need a new window.
+        if !matches!(body, Body::Polls { .. }) {
+            acknowledge(unacknowledged, used, *id, inbox.reply);
         }
-        self.open_windows(inbox.reply);
+        acknowledge(&mut self.unacknowledged, used, 0, inbox.reply);
+        self.data = match is_whole {
+            true => None,
+            false => Some(Data { stream, left: left - used, ends_stream }),
+        };
+        if is_end {
+            self.end_stream(at, inbox)?;
+        }
         Ok(used)
     }
 
-    /// Gives the server new windows if the half of them is used.
-    fn open_windows(&mut self, out: &mut Vec<u8>) {
-        if self.unacknowledged >= WINDOW / 2 {
-            let increment = std::mem::take(&mut self.unacknowledged).to_be_bytes();
-            append(out, WINDOW_UPDATE, 0, 0, &increment);
-            // The stream of a poll is too short to need one.
-            if matches!(self.body, Body::Stream(_)) {
-                append(out, WINDOW_UPDATE, 0, self.stream, &increment);
-            }
-        }
-    }
-
     /// Sends the next poll at the end of a response.
-    fn end_stream(&mut self, inbox: &mut Inbox<'_>) -> Result<(), Gone> {
-        let Body::Polls { polls, request, has_cursor } = &mut self.body else {
+    fn end_stream(&mut self, at: usize, inbox: &mut Inbox<'_>) -> Result<(), Gone> {
+        let id = self.next_id();
+        let stream = &mut self.streams[at];
+        let Body::Polls { polls, has_cursor } = &mut stream.body else {
             return Err(Gone::Closed);
         };
         if !std::mem::take(has_cursor) {
             return Err(Gone::Invalid("the response to a poll has no cursor"));
         }
-        self.rest.clear();
-        self.stream += 2;
-        inbox.answers += 1;
+        stream.rest.clear();
+        stream.id = id;
         inbox.score.requests += 1;
-        request.get(inbox.reply, self.stream, &polls.next().concat());
+        self.request.get(inbox.reply, id, &polls.next().concat());
+        self.answered(inbox);
         Ok(())
+    }
+}
+
+/// Gives the server a new window if the half of it is used: that of a stream, or that of the connection, which is stream 0.
+fn acknowledge(unacknowledged: &mut u32, used: usize, stream: u32, out: &mut Vec<u8>) {
+    *unacknowledged += used as u32;
+    if *unacknowledged >= WINDOW / 2 {
+        let increment = std::mem::take(unacknowledged).to_be_bytes();
+        append(out, WINDOW_UPDATE, 0, stream, &increment);
     }
 }
 
@@ -197,7 +244,8 @@ impl Reader for Http2 {
             if frame.kind == DATA {
                 at += HEAD;
                 let ends_stream = frame.flags & END_STREAM != 0;
-                self.data = Some(Data { left: frame.length, ends_stream });
+                let stream = frame.stream;
+                self.data = Some(Data { stream, left: frame.length, ends_stream });
                 continue;
             }
             let end = at + HEAD + frame.length;
@@ -212,8 +260,8 @@ impl Body {
     /// Reads content. Returns the number of used bytes.
     fn take(&mut self, input: &[u8], is_end: bool, inbox: &mut Inbox<'_>) -> Result<usize, Gone> {
         match self {
-            Self::Stream(reader) => reader.take(input, inbox),
-            Self::Polls { polls, has_cursor, .. } => {
+            Self::Stream(reader) | Self::WebSocket(reader) => reader.take(input, inbox),
+            Self::Polls { polls, has_cursor } => {
                 if !*has_cursor {
                     if !is_end && input.len() < Polls::START {
                         return Ok(0);
@@ -242,6 +290,19 @@ mod tests {
         }
     }
 
+    /// Begins a connection with these bodies, on the streams 1, 3 and so on.
+    fn begin(path: &str, bodies: Vec<Body>) -> (Vec<u8>, Http2) {
+        Http2::begin(request(), bodies.into_iter().map(|body| (path.to_owned(), body)))
+    }
+
+    fn events() -> Body {
+        Body::Stream(Box::new(Events::default()))
+    }
+
+    fn event(sequence: u64) -> Vec<u8> {
+        [b"id: a-1\ndata: ", &payload(sequence)[..], b"\n\n"].concat()
+    }
+
     fn settings() -> Vec<u8> {
         let mut out = Vec::new();
         append(&mut out, SETTINGS, 0, 0, &[0, 8, 0, 0, 0, 1]);
@@ -265,13 +326,10 @@ mod tests {
 
     #[test]
     fn every_event_counts_once_at_every_split() {
-        let events: Vec<u8> = (0..5)
-            .flat_map(|at| [b"id: a-1\ndata: ", &payload(at)[..], b"\n\n"].concat())
-            .collect();
-        let bytes = [settings(), response(1, &events, false)].concat();
+        let text: Vec<u8> = (0..5).flat_map(event).collect();
+        let bytes = [settings(), response(1, &text, false)].concat();
         for cut in 1..bytes.len() {
-            let (_, mut reader) =
-                Http2::get("/", &request(), Body::Stream(Box::new(Events::default())));
+            let (_, mut reader) = begin("/", vec![events()]);
             let (reply, answers) = five_by_cuts(&bytes, cut, &mut reader);
             let expected = b"\0\0\0\x04\x01\0\0\0\0\0\0\x08\x06\x01\0\0\0\0abcdefgh";
             assert_eq!((&reply[..], answers), (&expected[..], 1));
@@ -279,15 +337,37 @@ mod tests {
     }
 
     #[test]
+    fn streams_whose_frames_alternate_are_answered_once_all_are() {
+        let (first, second) =
+            ([event(0), event(2), event(4)].concat(), [event(1), event(3)].concat());
+        let mut bytes = settings();
+        append(&mut bytes, HEADERS, END_HEADERS, 1, &[0x88]);
+        append(&mut bytes, HEADERS, END_HEADERS, 3, &[0x88]);
+        // Cut within events, so that each stream continues after a part of the other.
+        let mut second = second.chunks(200);
+        for part in first.chunks(200) {
+            append(&mut bytes, DATA, 0, 1, part);
+            if let Some(part) = second.next() {
+                append(&mut bytes, DATA, 0, 3, part);
+            }
+        }
+        for cut in 1..bytes.len() {
+            let (_, mut reader) = begin("/", vec![events(), events()]);
+            assert_eq!(five_by_cuts(&bytes, cut, &mut reader).1, 1);
+        }
+    }
+
+    #[test]
     fn a_websocket_begins_once_the_server_allows_it_and_answers_pings_in_its_stream() {
-        let (first, _) = Http2::connect("/t", &request(), Box::new(Frames::default()));
+        let connect = || begin("/t", vec![Body::WebSocket(Box::new(Frames::default()))]);
+        let (first, _) = connect();
         assert!(!first.windows(7).any(|part| part == b"CONNECT"));
         let frames: Vec<u8> =
             (0..5).flat_map(|at| [&[0x81, 126, 1, 44][..], &payload(at)].concat()).collect();
         let bytes =
             [settings(), response(1, &[&frames[..], b"\x89\x01!"].concat(), false)].concat();
         for cut in 1..bytes.len() {
-            let (_, mut reader) = Http2::connect("/t", &request(), Box::new(Frames::default()));
+            let (_, mut reader) = connect();
             let (reply, answers) = five_by_cuts(&bytes, cut, &mut reader);
             assert!(reply.windows(9).any(|part| part == b"websocket"));
             assert!(reply.windows(10).any(|part| part == b"\0\0\0\x01\x8a\x81\0\0\0\0"));
@@ -306,11 +386,10 @@ mod tests {
         let bytes = [settings(), responses].concat();
         for cut in 1..bytes.len() {
             let polls = Polls::new("/t?after=".into(), "&wait=60".into());
-            let body = Body::Polls { polls, request: request(), has_cursor: false };
-            let (_, mut reader) = Http2::get("/t", &request(), body);
+            let (_, mut reader) = begin("/t", vec![Body::Polls { polls, has_cursor: false }]);
             let (reply, answers) = five_by_cuts(&bytes, cut, &mut reader);
             let polls = reply.windows(20).filter(|part| part == b"/t?after=a-7&wait=60").count();
-            assert_eq!((polls, answers, reader.stream), (4, 4, 9));
+            assert_eq!((polls, answers, reader.next), (4, 4, 11));
         }
     }
 }

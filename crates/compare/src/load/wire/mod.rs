@@ -3,6 +3,7 @@
 mod chunks;
 pub(crate) mod dialogue;
 pub(crate) mod gzip;
+mod head;
 pub(crate) mod header_polls;
 pub(crate) mod http;
 pub(crate) mod http2;
@@ -16,7 +17,7 @@ pub(crate) mod websocket;
 
 use std::fmt::Debug;
 
-use self::http::Head;
+use self::head::Head;
 use super::gone::Gone;
 use super::inbox::Inbox;
 

@@ -3,7 +3,7 @@
 
 use super::Reader;
 use super::dialogue::Dialogue;
-use super::http::Head;
+use super::head::Head;
 use super::inflate::Place;
 use crate::load::gone::Gone;
 use crate::load::inbox::Inbox;

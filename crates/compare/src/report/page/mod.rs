@@ -70,15 +70,20 @@ fn decisions(page: &mut String, reports: &[&Report]) {
         "<h2>What to choose</h2>\n<div class=\"wide\"><table class=\"words\">\n<thead><tr><th>you have</th>\
          <th>take</th><th>because</th></tr></thead>\n<tbody>\n",
     );
-    for Decision { condition, choice, reason, scenarios } in DECISIONS {
-        let measured =
-            scenarios.iter().filter(|name| reports.iter().any(|it| it.scenario == **name));
-        let links: String =
-            measured.map(|name| format!(" <a href=\"#{name}\">{name}</a>")).collect();
+    for decision in DECISIONS {
+        let evidence = decision.evidence(reports);
+        if evidence.is_empty() {
+            continue;
+        }
+        let line = |(name, figures): &(&str, String)| {
+            format!("<br><small><a href=\"#{name}\">{name}</a>: {}</small>", text(figures))
+        };
+        let lines: String = evidence.iter().map(line).collect();
+        let Decision { condition, choice, reason, .. } = decision;
         let [condition, choice, reason] = [condition, choice, reason].map(|it| text(it));
         let _ = writeln!(
             page,
-            "<tr><td>{condition}</td><td><b>{choice}</b></td><td>{reason}{links}</td></tr>"
+            "<tr><td>{condition}</td><td><b>{choice}</b></td><td>{reason}{lines}</td></tr>"
         );
     }
     page.push_str("</tbody></table></div>\n");

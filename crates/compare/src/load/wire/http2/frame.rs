@@ -35,7 +35,7 @@ const ENABLE_CONNECT_PROTOCOL: u16 = 8;
 pub(super) const HEAD: usize = 9;
 
 /// A request, without its pseudo-header fields for the method and the path.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) is_secure: bool,
     pub(crate) authority: String,
@@ -48,6 +48,8 @@ pub(super) struct Frame {
     pub(super) length: usize,
     pub(super) kind: u8,
     pub(super) flags: u8,
+    /// The identifier of its stream. 0 means the connection.
+    pub(super) stream: u32,
 }
 
 impl Request {
@@ -93,14 +95,17 @@ impl Request {
 impl Frame {
     /// Parses the head of a frame. Returns `None` if it is not complete.
     pub(super) fn read(input: &[u8]) -> Result<Option<Self>, Gone> {
-        let Some(&[high, middle, low, kind, flags, ..]) = input.first_chunk::<HEAD>() else {
+        let Some(&[high, middle, low, kind, flags, stream @ ..]) = input.first_chunk::<HEAD>()
+        else {
             return Ok(None);
         };
         if kind == DATA && flags & PADDED != 0 {
             return Err(Gone::Invalid("the server sent padding, which the load does not read"));
         }
         let length = u32::from_be_bytes([0, high, middle, low]) as usize;
-        Ok(Some(Self { length, kind, flags }))
+        // The first bit is reserved (section 4.1).
+        let stream = u32::from_be_bytes(stream) & 0x7fff_ffff;
+        Ok(Some(Self { length, kind, flags, stream }))
     }
 }
 
