@@ -22,7 +22,8 @@ package_version() {
     missing "there is no package $1 for node: run \`npm install\` in benches/peers, or name its directory in NODE_PATH"
 }
 
-# Builds and starts the Go program of the folder: the library, Debian's package of it, and the arguments of the script.
+# Builds and starts the Go program of the folder: the library, Debian's package of it, and the arguments of the script,
+# which the program gets.
 go_server() {
   need go "get it from https://go.dev, or on Debian and Ubuntu with \`apt-get install golang-go\`"
   [ -d "/usr/share/gocode/src/github.com/$1" ] || missing "there is no $1: install it with \`apt-get install $2\`"
@@ -31,7 +32,7 @@ go_server() {
     echo "${1#centrifugal/} $(debian_version "$2") on $(go version | cut -d ' ' -f 3)"
     exit
   fi
-  GOMAXPROCS=1 exec "$program" "$3" >&2
+  GOMAXPROCS=1 exec "$program" "${@:3}" >&2
 }
 
 # Builds the Go program of the folder into benches/peers/target, with the libraries that Debian packages as

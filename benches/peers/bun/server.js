@@ -17,7 +17,6 @@ Bun.serve({
   websocket: {
     perMessageDeflate: isCompressed,
     idleTimeout: 0,
-    sendPings: false,
     // Beyond the limit Bun drops messages without notice.
     backpressureLimit: 64 * 1024 * 1024,
     open: (client) => client.subscribe(client.data),

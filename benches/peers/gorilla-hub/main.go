@@ -122,6 +122,8 @@ func main() {
 		unsubscribe: make(chan *client),
 	}
 	go h.run()
+	// A prepared message is compressed once for all clients.
+	upgrader.EnableCompression = len(os.Args) > 2 && os.Args[2] == "on"
 	http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
 			body, err := io.ReadAll(r.Body)

@@ -1,5 +1,6 @@
 #!/bin/bash
-# gorilla/websocket with the hub of its chat example: start.sh PORT, or start.sh --version
+# gorilla/websocket with the hub of its chat example: start.sh PORT [on|off], or
+# start.sh --version. The second argument is compression.
 folder=$(cd "${0%/*}" && pwd)
 . "$folder/../common.sh"
 go_server gorilla/websocket golang-github-gorilla-websocket-dev "$@"

@@ -1,4 +1,4 @@
-// WebSocket by gorilla/websocket as in most tutorials: a map of connections, and a loop that writes to each of them.
+// WebSocket by gorilla/websocket in a plain loop: a map of connections, and a loop that writes to each of them.
 // Publishes are requests of the load.
 package main
 
@@ -23,13 +23,12 @@ var (
 
 func subscribe(w http.ResponseWriter, r *http.Request) {
 	topic := r.URL.Path
-	mutex.Lock()
 	conn, err := upgrader.Upgrade(w, r, nil)
 	if err != nil {
-		mutex.Unlock()
 		log.Println(err)
 		return
 	}
+	mutex.Lock()
 	if topics[topic] == nil {
 		topics[topic] = map[*websocket.Conn]bool{}
 	}

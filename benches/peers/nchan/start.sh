@@ -1,5 +1,5 @@
 #!/bin/bash
-# nginx with the module nchan: start.sh PORT, or start.sh --version
+# nginx with the module nchan: start.sh PORT [on|off], or start.sh --version. The second argument is compression.
 folder=$(cd "${0%/*}" && pwd)
 . "$folder/../common.sh"
 PATH=$PATH:/usr/sbin
@@ -13,5 +13,5 @@ fi
 data=$(mktemp --directory)
 # The worker may run as another user.
 chmod 711 "$data"
-sed "s#DIRECTORY#$data#g; s#PORT#$1#g" "$folder/nginx.conf" > "$data/nginx.conf"
+sed "s#DIRECTORY#$data#g; s#PORT#$1#g; s#COMPRESSION#${2:-off}#g" "$folder/nginx.conf" > "$data/nginx.conf"
 exec nginx -e stderr -c "$data/nginx.conf" >&2

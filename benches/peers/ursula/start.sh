@@ -15,4 +15,4 @@ admin_listen = "127.0.0.1:0"
 [runtime]
 core_count = 1
 END
-TOKIO_WORKER_THREADS=1 exec ursula server --preset default --config "$data/ursula.toml" >&2
+RUST_LOG=warn TOKIO_WORKER_THREADS=1 exec ursula server --preset default --config "$data/ursula.toml" >&2

@@ -10,7 +10,9 @@ use axum::extract::{FromRequestParts, Request, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use futures::{Stream, stream};
+use axum::serve::ListenerExt;
+use futures::{SinkExt, Stream, StreamExt, stream};
+use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::sync::broadcast::{Receiver, Sender, channel, error::RecvError};
 
@@ -33,6 +35,10 @@ pub(crate) async fn broadcast(args: BroadcastArgs) -> anyhow::Result<ExitCode> {
         .with_state(App { sender: channel(CAPACITY).0, envelope: args.envelope });
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     print(&format!("listening on http://{}\n", listener.local_addr()?))?;
+    // Without a delay for small writes, as our server.
+    let listener = listener.tap_io(|socket| {
+        let _ = socket.set_nodelay(true);
+    });
     axum::serve(listener, app).await?;
     Ok(ExitCode::SUCCESS)
 }
@@ -60,7 +66,13 @@ async fn publish(State(app): State<App>, payload: String) -> &'static str {
 
 /// JSON with the topic and the payload, whose quotes are escaped.
 fn enveloped(payload: &Utf8Bytes) -> Utf8Bytes {
-    serde_json::json!({ "topic": "compare", "data": payload.as_str() }).to_string().into()
+    #[derive(Serialize)]
+    struct Notification<'a> {
+        topic: &'a str,
+        data: &'a str,
+    }
+    let notification = Notification { topic: "compare", data: payload };
+    serde_json::to_string(&notification).expect("the keys are strings").into()
 }
 
 async fn subscribe(State(app): State<App>, request: Request) -> Response {
@@ -72,21 +84,20 @@ async fn subscribe(State(app): State<App>, request: Request) -> Response {
     }
 }
 
-async fn send(mut inbox: Inbox, mut socket: WebSocket) {
-    loop {
-        tokio::select! {
-            payload = inbox.next() => {
-                let Some(payload) = payload else { return };
-                if socket.send(Message::Text(payload)).await.is_err() {
-                    return;
-                }
-            }
-            received = socket.recv() => {
-                if !matches!(received, Some(Ok(_))) {
-                    return;
-                }
+/// Sends and receives in a task each, as axum's example of a chat does.
+async fn send(mut inbox: Inbox, socket: WebSocket) {
+    let (mut sink, mut stream) = socket.split();
+    let mut sending = tokio::spawn(async move {
+        while let Some(payload) = inbox.next().await {
+            if sink.send(Message::Text(payload)).await.is_err() {
+                break;
             }
         }
+    });
+    let mut receiving = tokio::spawn(async move { while let Some(Ok(_)) = stream.next().await {} });
+    tokio::select! {
+        _ = &mut sending => receiving.abort(),
+        _ = &mut receiving => sending.abort(),
     }
 }
 

@@ -123,7 +123,7 @@ impl Child {
         }
     }
 
-    /// Tells the child to stop with SIGTERM, and waits until it exits.
+    /// Sends SIGTERM and waits until the child exits.
     ///
     /// # Errors
     /// Fails if it exits with a failure, or not within [`END`], after which it is killed.
@@ -135,7 +135,7 @@ impl Child {
         }
         match timeout(END, self.child.wait()).await {
             Ok(Ok(status)) if status.success() => Ok(()),
-            Ok(Ok(_)) => Err(self.ended("it was told to stop").await),
+            Ok(Ok(status)) => Err(self.error(format_args!(" stopped with a failure ({status})"))),
             Ok(Err(source)) => Err(self.broken_pipe(&source)),
             Err(_) => Err(self.error(format_args!(" did not stop within {} s", END.as_secs()))),
         }
@@ -239,7 +239,7 @@ mod tests {
         ready(polite).await.terminate().await.unwrap();
         let failing = polite.replace("exit 0", "exit 3");
         let error = ready(&failing).await.terminate().await.unwrap_err().to_string();
-        assert!(error.contains("ended before it was told to stop"), "{error}");
+        assert!(error.contains("stopped with a failure") && error.contains('3'), "{error}");
     }
 
     #[cfg(target_os = "linux")]

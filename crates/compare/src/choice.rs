@@ -146,8 +146,8 @@ mod tests {
         assert_eq!(names(&with(Compression::Both, &[])), expected);
         assert_eq!(names(&with(Compression::Off, &[])), ["websocket", "sse", "long-polling"]);
         assert_eq!(
-            names(&with(Compression::On, &["sse", "nginx"])),
-            ["sse-compressed", "nginx-compressed"]
+            names(&with(Compression::On, &["sse", "nginx-sse"])),
+            ["sse-compressed", "nginx-sse-compressed"]
         );
         let baseline = Plan { baseline: true, ..with(Compression::Both, &["sse"]) };
         assert_eq!(names(&baseline), ["sse", "baseline-sse", "sse-compressed"]);

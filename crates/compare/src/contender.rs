@@ -72,6 +72,7 @@ impl Contender {
         }
     }
 
+    /// `true` if clients reach one HTTP server, without a broker.
     pub(crate) fn is_one_http_server(&self) -> bool {
         self.transport.is_http() && !matches!(self.family, BROKER | TWO_SERVERS)
     }

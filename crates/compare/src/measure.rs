@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
@@ -24,6 +24,9 @@ use crate::servers::{NotInstalled, Servers};
 
 /// The saturation before the first stage. It warms up the caches, allocators and branch predictors of both sides.
 const WARM_UP: Command = Command::Saturate { seconds: 0.1 };
+
+/// That of servers of other projects, some of which compile while they run.
+const WARM_UP_OF_PEERS: Command = Command::Saturate { seconds: 1.0 };
 
 /// How long the load serves its clients after the last stage, so that a late duplicate is counted.
 const LINGER: Command = Command::Watch { seconds: 0.05 };
@@ -190,7 +193,9 @@ impl Cell<'_> {
                 && !opens
                 && !matches!(command, Command::Watch { .. } | Command::Cut { .. })
             {
-                aside.add_faults(&run(&mut self.load, WARM_UP).await?);
+                let warm_up =
+                    if self.contender.peer().is_some() { WARM_UP_OF_PEERS } else { WARM_UP };
+                aside.add_faults(&run(&mut self.load, warm_up).await?);
                 is_warm = true;
             }
             is_connected = true;
@@ -218,7 +223,14 @@ impl Cell<'_> {
             }
             (Command::RollingRestart { .. }, _) => {
                 let Self { load, servers, cores, .. } = self;
-                tokio::try_join!(run(load, command), servers.restart_in_turn(cores))?.0
+                let (outcome, ()) =
+                    tokio::try_join!(run(load, command), servers.restart_in_turn(cores))?;
+                // Each restart moves the clients of a server, so the last one was in time if all have moved.
+                ensure!(
+                    outcome.moved >= self.clients as u64,
+                    "the restarts took longer than the schedule: raise --seconds"
+                );
+                outcome
             }
             _ => run(&mut self.load, command).await?,
         };

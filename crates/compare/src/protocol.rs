@@ -206,7 +206,7 @@ pub struct Outcome {
     pub duplicated: u64,
     /// Notifications received after a later one of the same publisher.
     pub reordered: u64,
-    /// Clients that have connected to another server after their connection had ended.
+    /// How often a client has connected to another server after its connection had ended.
     #[serde(default)]
     pub moved: u64,
     /// Requests of the clients.

@@ -70,6 +70,8 @@ pub async fn run(
         }
         None => (Vec::new(), 0),
     };
+    // On a machine that is always busy, more of them would not help.
+    let most_repeats = rounds * cells.len() / 4;
     let mut missing: Vec<Missing> = Vec::new();
     // The cells that have failed and are not measured again.
     let mut failed: Vec<(&str, &str)> = Vec::new();
@@ -88,7 +90,7 @@ pub async fn run(
         let measured = tokio::select! {
             measured = measure_undisturbed(async || {
                 measure(plan, &cores, certificate.as_ref(), contender, sequence, round).await
-            }, plan.repeats) => measured,
+            }, plan.repeats.min(most_repeats.saturating_sub(repeated))) => measured,
             () = &mut interrupt => {
                 interrupted = Some(Warning::interrupted(round, rounds));
                 break;

@@ -16,7 +16,7 @@ pub(crate) struct Sequence {
     /// `true` if each client has its own topics.
     pub(crate) own_topics: bool,
     /// The streams of each client, each with its own topic: on one connection by HTTP/2, and otherwise on one connection
-    /// each. More than 1 only with `own_topics`.
+    /// each. More than 1 only with `own_topics` and [`Clients::Exactly`].
     pub(crate) streams: usize,
     /// `true` if it is measured over TLS, even if the plan is not.
     pub(crate) tls: bool,

@@ -123,7 +123,8 @@ impl BrokerLink {
     }
 }
 
-/// Adds the messages of the tail to the log, and reconnects when the tail ends, until the hub is closed or dropped.
+/// Adds the messages of the tail to the log, and reconnects when the tail ends, until the last clone of the hub is
+/// dropped.
 async fn feed(
     log: Weak<Log>,
     is_connected: Arc<AtomicBool>,
@@ -188,6 +189,7 @@ mod tests {
     use futures_core::future::BoxFuture;
 
     use super::*;
+    use crate::broker::Stored;
     use crate::{Budget, Epoch, Filters, Hub, HubConfig, Id, Replay, Tail};
 
     /// A broker whose tail opens after this many notifications. It answers no publish, and each replay fails.
@@ -262,6 +264,77 @@ mod tests {
         futures::future::join_all(goodbyes).await;
         let waited = began.elapsed();
         assert!((9..12).contains(&waited.as_secs()), "{waited:?}");
+    }
+
+    /// A broker to which others publish every 10 ms.
+    #[derive(Debug)]
+    struct Flowing;
+
+    impl Broker for Flowing {
+        fn publish(
+            &self,
+            _: Notification,
+            _: Option<IdempotencyKey>,
+        ) -> BoxFuture<'static, Result<Id, BrokerError>> {
+            Box::pin(std::future::pending())
+        }
+
+        fn tail(&self, _: Start) -> BoxFuture<'static, Result<Tail, BrokerError>> {
+            let arrivals = futures::stream::unfold(1, async |seq| {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                let notification = Some(Notification::text("t".parse().unwrap(), "x"));
+                Some((Ok(Stored { seq, notification }), seq + 1))
+            });
+            let (epoch, arrivals) = (Epoch::from_number(1), Box::pin(arrivals));
+            Box::pin(async move { Ok(Tail { epoch, floor: 0, after: 0, head: 0, arrivals }) })
+        }
+
+        fn replay(
+            &self,
+            _: &Filters,
+            _: Id,
+            _: u64,
+            _: Budget,
+        ) -> BoxFuture<'static, Result<Replay, BrokerError>> {
+            Box::pin(std::future::pending())
+        }
+
+        fn max_payload(&self) -> usize {
+            usize::MAX
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_of_a_closed_hub_gets_what_others_publish_and_its_goodbye_in_time() {
+        use crate::{Event, Interest, Reason};
+        let hub = Hub::connect(Arc::new(Flowing), HubConfig::default()).await.unwrap();
+        let spread = Duration::from_secs(60);
+        let (mut received, mut longest) = (0, Duration::ZERO);
+        let readers: Vec<_> = (0..20)
+            .map(|_| hub.subscribe("sse", Interest::new(">".parse().unwrap())).unwrap())
+            .collect();
+        hub.close(Reason::GoingAway);
+        let closed = tokio::time::Instant::now();
+        let waits = readers.into_iter().map(async |reader| {
+            let mut reader = reader.with_goodbye_within(spread);
+            let mut received = 0;
+            loop {
+                match reader.next().await {
+                    Some(Event::Deliver(_)) => received += 1,
+                    Some(Event::Heartbeat { .. }) => {}
+                    Some(Event::Goodbye(_)) => break,
+                    other => panic!("{other:?}"),
+                }
+            }
+            assert!(reader.next().await.is_none(), "the goodbye was the last event");
+            (received, closed.elapsed())
+        });
+        for (one, wait) in futures::future::join_all(waits).await {
+            received += one;
+            longest = longest.max(wait);
+        }
+        assert!(received > 1_000, "{received} notifications after the close");
+        assert!(longest <= spread + Duration::from_millis(20), "{longest:?}");
     }
 
     #[tokio::test]

@@ -78,7 +78,7 @@ impl Hub {
     /// Fails if the broker does not respond or rejects the request.
     ///
     /// # Panics
-    /// Panics outside of a tokio runtime. The hub spawns a task that feeds the log until the hub is closed or its last
+    /// Panics outside of a tokio runtime. The hub spawns a task that feeds the log until the last
     /// clone is dropped.
     pub async fn connect(broker: Arc<dyn Broker>, config: HubConfig) -> Result<Self, BrokerError> {
         let hub = Self::pending(config);
@@ -204,7 +204,8 @@ impl Hub {
     /// Closes the hub: it accepts no further clients and notifications, and each subscriber gets a goodbye after all
     /// notifications that were published before. Until then it also gets what other hubs publish through the broker, so a
     /// goodbye that is delayed does not delay notifications. A subscriber whose next notifications only the broker has
-    /// gets its goodbye without them, and can resume.
+    /// gets its goodbye without them, and can resume. The connection to the broker remains until the last clone of the hub
+    /// is dropped.
     pub fn close(&self, reason: Reason) {
         if !self.0.needs_broker {
             self.0.log.seal();

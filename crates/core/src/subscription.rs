@@ -47,9 +47,9 @@ pub struct Subscription {
     heartbeat: Interval,
     /// The longest delay of the goodbye after the hub was closed.
     goodbye_spread: Duration,
-    /// The head of the log when the reader has noticed that the hub is closed. Its goodbye follows everything up to it.
-    last: Option<Id>,
-    /// Fires when the goodbye is due. Set once the hub is closed and everything up to `last` was read.
+    /// The head of the log when the reader has noticed that the hub is closed. Its goodbye comes after everything up to it.
+    goodbye_after: Option<Id>,
+    /// Fires when the goodbye is due. Set once the hub is closed and everything up to `goodbye_after` was read.
     goodbye_timer: Option<Pin<Box<Sleep>>>,
     /// Fires when the session expires. `None` if it does not.
     expiry: Option<Pin<Box<Sleep>>>,
@@ -96,7 +96,7 @@ impl Subscription {
             waiter,
             heartbeat,
             goodbye_spread: Duration::ZERO,
-            last: None,
+            goodbye_after: None,
             goodbye_timer: None,
             expiry,
             has_ended: false,
@@ -205,9 +205,10 @@ impl Subscription {
         if let Some(reason) = closed {
             // A reader that waits for the broker gets its goodbye without the rest.
             self.fetching = None;
-            let last = *self.last.get_or_insert(head);
-            // Notifications that other hubs publish meanwhile do not delay it further.
-            if !self.has_unread(last) && self.goodbye_is_due() {
+            let after = *self.goodbye_after.get_or_insert(head);
+            // Notifications that other hubs publish meanwhile do not delay it, nor does a new epoch.
+            let is_past = after.epoch != head.epoch || !self.has_unread(after);
+            if is_past && self.goodbye_time() <= Instant::now() {
                 self.ready.push_back(Event::Goodbye(reason));
                 return;
             }
@@ -230,7 +231,8 @@ impl Subscription {
         // A closed hub does not wait for notifications that only the broker has.
         if events.is_empty()
             && let Some(reason) = closed
-            && (kept == Kept::Broker || (!self.has_unread(head) && self.goodbye_is_due()))
+            && (kept == Kept::Broker
+                || (!self.has_unread(head) && self.goodbye_time() <= Instant::now()))
         {
             events.push(Event::Goodbye(reason));
         }
@@ -248,16 +250,16 @@ impl Subscription {
         }
     }
 
-    /// Whether the goodbye of a closed hub is due. Starts its timer at the first call.
-    fn goodbye_is_due(&mut self) -> bool {
+    /// Returns the time of the goodbye of a closed hub. The first call chooses it and starts its timer.
+    fn goodbye_time(&mut self) -> Instant {
         if self.goodbye_spread.is_zero() {
-            return true;
+            return Instant::now();
         }
         let timer = self.goodbye_timer.get_or_insert_with(|| {
             let part = f64::from(random() as u32) / f64::from(u32::MAX);
             Box::pin(sleep(self.goodbye_spread.mul_f64(part)))
         });
-        timer.deadline() <= Instant::now()
+        timer.deadline()
     }
 
     fn has_unread(&self, head: Id) -> bool {

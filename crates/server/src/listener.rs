@@ -45,9 +45,13 @@ pub(crate) fn prepare(
     Ok(())
 }
 
-/// Lets as many connections wait until they are accepted as the system allows (`net.core.somaxconn`). The standard library
-/// allows 128. If that many wait, as in a rush of clients that come back, the next client only tries again after a second.
-pub(crate) fn allow_rush(socket: &SockRef<'_>) -> io::Result<()> {
+/// Sets the backlog to the largest that the system allows (`net.core.somaxconn`). That of the standard library is 128. If
+/// the backlog is full, as when many clients reconnect at the same time, the kernel drops the first packet of a client,
+/// which tries again after a second.
+///
+/// # Errors
+/// Fails if the system rejects the call.
+pub(crate) fn raise_backlog(socket: &SockRef<'_>) -> io::Result<()> {
     socket.listen(i32::MAX)
 }
 

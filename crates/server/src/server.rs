@@ -16,7 +16,7 @@ use crate::connection_limit::ConnectionLimit;
 use crate::http_service::HttpService;
 use crate::lane::{Balancer, Inbox};
 use crate::lanes::Lanes;
-use crate::listener::allow_rush;
+use crate::listener::raise_backlog;
 use crate::metrics::Metrics;
 use crate::quic;
 use crate::run::run;
@@ -92,7 +92,7 @@ impl Server {
     /// Fails if the address cannot be bound.
     pub async fn bind(self, address: impl ToSocketAddrs) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?.into_std()?;
-        allow_rush(&SockRef::from(&listener))?;
+        raise_backlog(&SockRef::from(&listener))?;
         self.listen(listener)
     }
 
@@ -114,7 +114,7 @@ impl Server {
         let mut attempts = if takes_any_port { FREE_PORTS } else { 1 };
         loop {
             let listener = TcpListener::bind(&addresses[..]).await?.into_std()?;
-            allow_rush(&SockRef::from(&listener))?;
+            raise_backlog(&SockRef::from(&listener))?;
             attempts -= 1;
             match quic::Listener::bind(&self.config, &listener, tls) {
                 // A port that is free for TCP may be used by UDP.
@@ -141,15 +141,15 @@ impl Server {
     #[cfg(unix)]
     pub fn bind_unix(self, path: impl AsRef<Path>) -> io::Result<Self> {
         let (listener, file) = socket_file::bind(path.as_ref())?;
-        allow_rush(&SockRef::from(&listener))?;
+        raise_backlog(&SockRef::from(&listener))?;
         let mut server = self.listen(listener)?;
         server.files.push(file);
         Ok(server)
     }
 
     /// Adds an existing listener, TCP or Unix. For example, the crate `listenfd` returns the listeners that systemd has
-    /// passed. The file of a Unix socket is not removed. The number of connections that may wait until they are accepted
-    /// remains that of the listener, while the other methods allow as many as the system does.
+    /// passed. The file of a Unix socket is not removed. The backlog of the listener is not changed, while the methods that
+    /// bind set the largest that the system allows.
     ///
     /// # Errors
     /// Fails if it does not listen, has no address, or cannot be set to non-blocking.

@@ -263,21 +263,97 @@ fn join(server: JoinHandle<()>) {
     server.join().expect("the server has not panicked");
 }
 
+#[test]
+fn clients_and_publishers_continue_at_the_next_server() {
+    let [first, second] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    let urls = [&first, &second].map(|listener| {
+        let address = listener.local_addr().expect("a local address");
+        format!("http://{address}/")
+    });
+    let server = thread::spawn(move || serve_until_the_second_publish(first, &second));
+    let one = json!({ "urls": urls, "publishers": 1, "payload": 48, "patience": 10.0 });
+    let mut load = Load::start("", "sse", 1, &one);
+    load.run(&connect());
+    let restart = json!({ "rolling_restart": { "rate": 50.0, "seconds": 0.06 } });
+    let outcome = load.run(&restart);
+    expect_deliveries(&outcome, 3);
+    expect(&outcome, &[("published", 3), ("moved", 1), ("connections", 1)]);
+    load.end();
+    join(server);
+}
+
+/// Plays two servers of the same log. The first one ends without an answer to the second publish.
+fn serve_until_the_second_publish(first: TcpListener, second: &TcpListener) {
+    let accept =
+        |listener: &TcpListener| BufReader::new(listener.accept().expect("the load connects").0);
+    let begin = |client: &mut BufReader<TcpStream>| {
+        let head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
+        client.get_mut().write_all(head).expect("the load reads");
+    };
+    let deliver = |client: &mut BufReader<TcpStream>, payload: [u8; 48]| {
+        let event = [b"data: ", &payload[..], b"\n\n"].concat();
+        client.get_mut().write_all(&event).expect("the load reads");
+    };
+    let (mut publisher, mut client) = (accept(&first), accept(&first));
+    assert!(!read_head(&mut client).contains("after="));
+    begin(&mut client);
+    let payload = read_publish(&mut publisher).1;
+    answer_publish(&mut publisher, r#"{"id":"a-1"}"#);
+    deliver(&mut client, payload);
+    let (head, unanswered) = read_publish(&mut publisher);
+    // The listener first, so that nothing connects to it again.
+    drop((first, publisher, client));
+
+    let (mut one, mut other) = (accept(second), accept(second));
+    let first_line = |peer: &mut BufReader<TcpStream>| {
+        String::from_utf8_lossy(peer.fill_buf().expect("the load sends")).into_owned()
+    };
+    if first_line(&mut one).starts_with("POST") {
+        std::mem::swap(&mut one, &mut other);
+    }
+    let (mut client, mut publisher) = (one, other);
+    assert!(read_head(&mut client).contains("?after=a-1 "), "it continues after its last id");
+    begin(&mut client);
+    let (repeated, payload) = read_publish(&mut publisher);
+    let key = |head: &str| {
+        let line = head.lines().find(|line| line.starts_with("Idempotency-Key: "));
+        line.expect("a key").to_owned()
+    };
+    assert_eq!((key(&repeated), payload), (key(&head), unanswered));
+    answer_publish(&mut publisher, r#"{"id":"a-2"}"#);
+    deliver(&mut client, payload);
+    let payload = read_publish(&mut publisher).1;
+    answer_publish(&mut publisher, r#"{"id":"a-3"}"#);
+    deliver(&mut client, payload);
+    let _ = client.read_to_end(&mut Vec::new());
+}
+
 fn take_publish(publisher: &mut BufReader<TcpStream>) -> [u8; 48] {
-    read_head(publisher);
-    let mut payload = [0; 48];
-    publisher.read_exact(&mut payload).expect("a payload follows");
-    let response = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
-    publisher.get_mut().write_all(response).expect("the load reads");
+    let (_, payload) = read_publish(publisher);
+    answer_publish(publisher, "{}");
     payload
 }
 
-fn read_head(peer: &mut BufReader<TcpStream>) {
-    let mut line = String::new();
-    while line != "\r\n" {
-        line.clear();
-        assert_ne!(peer.read_line(&mut line).expect("the load sends"), 0);
+/// Reads the head and the payload of a publish.
+fn read_publish(publisher: &mut BufReader<TcpStream>) -> (String, [u8; 48]) {
+    let head = read_head(publisher);
+    let mut payload = [0; 48];
+    publisher.read_exact(&mut payload).expect("a payload follows");
+    (head, payload)
+}
+
+fn answer_publish(publisher: &mut BufReader<TcpStream>, body: &str) {
+    let length = body.len();
+    let response = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}");
+    publisher.get_mut().write_all(response.as_bytes()).expect("the load reads");
+}
+
+fn read_head(peer: &mut BufReader<TcpStream>) -> String {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        assert_ne!(peer.read_line(&mut head).expect("the load sends"), 0);
     }
+    head
 }
 
 #[test]

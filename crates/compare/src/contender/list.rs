@@ -108,7 +108,8 @@ const fn proxied(
 
 const IN_MEMORY: &str = "The log is in the memory of the server and is lost if the server ends.";
 const AT_MOST_ONCE: &str = "A service like the examples in the documentation of axum and tokio. It stores nothing. A \
-                            client that is slow or disconnected misses notifications without notice.";
+                            client that is slow or disconnected misses notifications without notice. It sends fewer \
+                            bytes, because a message is only its payload.";
 const OVER_NATS: &str = "A publish is answered when JetStream has stored it. Each notification takes one hop more than \
                          from a server without a broker.";
 const OVER_REDIS: &str = "A publish is answered when it is in the log file of Redis, which is on disk within a second. \
@@ -164,8 +165,8 @@ pub(crate) static CONTENDERS: &[Contender] = &[
     peer("ws-compressed", "WebSocket, ws, compressed", &peers::WS, WebSocket).compressing(),
     peer("bun", "WebSocket, Bun", &peers::BUN, WebSocket),
     peer("bun-compressed", "WebSocket, Bun, compressed", &peers::BUN, WebSocket).compressing(),
-    peer("nginx", "SSE, nginx", &peers::NGINX, Sse),
-    peer("nginx-compressed", "SSE, nginx, compressed", &peers::NGINX, Sse).compressing(),
+    proxied("nginx-sse", "SSE, nginx", &peers::NGINX, Sse),
+    proxied("nginx-sse-compressed", "SSE, nginx, compressed", &peers::NGINX, Sse).compressing(),
     proxied("nginx-websocket", "WebSocket, nginx", &peers::NGINX, WebSocket),
     proxied("nginx-long-polling", "long-polling, nginx", &peers::NGINX, LongPolling),
     proxied("nginx-defaults-websocket", "WebSocket, nginx defaults", &peers::NGINX_DEFAULTS, WebSocket).failing(),
@@ -189,11 +190,19 @@ pub(crate) static CONTENDERS: &[Contender] = &[
     ),
     peer("ursula", "SSE, Ursula", &peers::URSULA, Sse),
     peer("nchan", "WebSocket, nchan", &peers::NCHAN, WebSocket),
+    peer("nchan-compressed", "WebSocket, nchan, compressed", &peers::NCHAN, WebSocket).compressing(),
     peer("nchan-sse", "SSE, nchan", &peers::NCHAN, Sse),
-    peer("centrifuge", "WebSocket, centrifuge", &peers::CENTRIFUGE, WebSocket),
+    peer("centrifuge", "WebSocket, centrifuge of 2021", &peers::CENTRIFUGE, WebSocket),
     peer("socket.io", "WebSocket, socket.io", &peers::SOCKET_IO, WebSocket),
-    peer("gorilla", "WebSocket, gorilla", &peers::GORILLA, WebSocket),
+    peer("gorilla", "WebSocket, gorilla", &peers::GORILLA, WebSocket).failing(),
     peer("gorilla-hub", "WebSocket, gorilla with a hub", &peers::GORILLA_HUB, WebSocket),
+    peer(
+        "gorilla-hub-compressed",
+        "WebSocket, gorilla with a hub, compressed",
+        &peers::GORILLA_HUB,
+        WebSocket,
+    )
+    .compressing(),
     peer("fastwebsockets", "WebSocket, fastwebsockets", &peers::FASTWEBSOCKETS, WebSocket),
     peer("sockudo-ws", "WebSocket, sockudo-ws", &peers::SOCKUDO_WS, WebSocket),
     contender("encoded-once-websocket", "WebSocket, encoded once", ENCODING, ENCODED_ONCE, WebSocket),
@@ -202,16 +211,20 @@ pub(crate) static CONTENDERS: &[Contender] = &[
     contender("encoded-for-each-sse", "SSE, encoded for each", ENCODING, ENCODED_FOR_EACH, Sse),
     contender("nats", "NATS", MESSAGE_QUEUE, Queue(Broker::Nats), Nats).with(
         "Core NATS, without our server in between. It stores nothing and delivers at most once, so a client that \
-         is disconnected misses what is published meanwhile. Publishes are not answered. Browsers cannot use it.",
+         is disconnected misses what is published meanwhile. Publishes are not answered. Browsers use it by the \
+         server's WebSocket listener, which is not measured.",
     ),
     contender("jetstream", "JetStream", MESSAGE_QUEUE, Queue(Broker::Nats), JetStream).with(
-        "One consumer per client, without our server in between. A publish is answered when the stream has stored \
-         it, while our server alone keeps its log only in memory. A client can resume. Browsers cannot use it.",
+        "One push consumer per client, without our server in between. NATS calls push consumers legacy, and recommends \
+         to republish a stream to core subjects if many clients read it, which is not measured. A publish is answered \
+         when the stream has stored it, while our server alone keeps its log only in memory. A client can resume. \
+         Browsers use it by the server's WebSocket listener, which is not measured.",
     ),
     contender("redis", "Redis", MESSAGE_QUEUE, Queue(Broker::Redis), Redis).with(
         "Redis Streams, without our server in between. Each client sends XREAD BLOCK again after each response, like \
          a poll. A publish is answered when it is in the log file, which is on disk within a second, while our \
-         server alone keeps its log only in memory. Browsers cannot use it.",
+         server alone keeps its log only in memory. Browsers cannot use it. Pub/Sub, its broadcast without storage, is \
+         not measured.",
     ),
     contender("memory", "no broker, 1 server", BROKER, OURS, Sse).with(IN_MEMORY),
     contender("nats-1", "NATS, 1 server", BROKER, ours(1, Some(Broker::Nats)), Sse).with(OVER_NATS),

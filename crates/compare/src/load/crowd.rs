@@ -42,7 +42,7 @@ pub(crate) struct Crowd {
     pub(crate) moves: bool,
     /// The clients that have to connect to the next server.
     waiting: Vec<usize>,
-    /// How many clients receive again once they have connected to the next server.
+    /// How many clients are moving to the next server. A publish still expects them to receive it.
     away: usize,
     /// The reason for the end of the first connection that ended.
     pub(crate) reason: Option<Gone>,
@@ -242,7 +242,9 @@ impl Crowd {
         for (index, client) in self.clients.iter_mut().enumerate().skip(first) {
             let (Stage::Ready, Link::Socket { connection, .. }) = (client.stage, &client.link)
             else {
-                bail!("client {index} cannot stop reading: it is not connected, or not by TCP");
+                let reason = self.reason.as_ref().map(|reason| format!(", because {reason}"));
+                let reason = reason.unwrap_or_default();
+                bail!("client {index} cannot stop reading: it is not connected by TCP{reason}");
             };
             connection.ignore(&self.epoll).context("cannot stop waiting for a client")?;
             client.stage = Stage::Stalled;
@@ -281,7 +283,7 @@ impl Crowd {
         connection.finish_connecting()?;
         self.handshakes.tcp.record_since(since, intake.now());
         *stage = Stage::Subscribing;
-        score.requests += 1;
+        score.requests += self.requests.streams();
         connection.out = std::mem::take(request);
         connection.flush()?;
         self.traffic.sent += connection.take_sent();
@@ -297,7 +299,7 @@ impl Crowd {
         let Client { link, order, since, .. } = &mut self.clients[index];
         let Link::Socket { connection, .. } = link else { return Ok(()) };
         let was_handshaking = connection.is_handshaking();
-        let exchange = connection.exchange(intake, order, score)?;
+        let exchange = connection.exchange(intake, order, score);
         self.traffic.received += exchange.received;
         self.traffic.sent += connection.take_sent();
         if was_handshaking && !connection.is_handshaking() {
@@ -305,13 +307,15 @@ impl Crowd {
             self.handshakes.resumed += u64::from(connection.is_resumed());
         }
         // A client sends very little, so a full socket means that the server does not read.
-        if connection.is_blocked() {
-            return Err(Gone::Invalid("the server does not read from a client"));
-        }
+        let is_blocked = connection.is_blocked();
         if exchange.answers > 0 {
             self.answered(index, exchange.now);
         }
-        Ok(())
+        match exchange.ended {
+            Some(gone) => Err(gone),
+            None if is_blocked => Err(Gone::Invalid("the server does not read from a client")),
+            None => Ok(()),
+        }
     }
 
     /// Makes a client ready that has its first response.
@@ -365,7 +369,9 @@ impl Crowd {
             self.waiting.push(index);
             return;
         }
-        let is_ready = is_ready || std::mem::take(&mut client.is_moving);
+        let was_moving = std::mem::take(&mut client.is_moving);
+        self.away -= usize::from(was_moving);
+        let is_ready = is_ready || was_moving;
         // The log is meant for a client from its subscription on.
         if is_ready || (self.requests.after.is_some() && client.stage == Stage::Subscribing) {
             let end = score.next();

@@ -13,7 +13,7 @@ pub(crate) struct Handshakes {
     pub(crate) request: Times,
     /// The number of TLS sessions that were resumed.
     pub(crate) resumed: u64,
-    /// The number of clients that have connected again.
+    /// How often a client has connected to another server.
     pub(crate) moved: u64,
 }
 

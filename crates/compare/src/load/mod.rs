@@ -30,7 +30,7 @@
 //! | running a command | `stages.rs` |
 //! | the event loop | `event_loop.rs` |
 //! | clients and publishers | `crowd.rs`, `publisher.rs`, `socket.rs` |
-//! | their requests, those to other servers, and TLS | `requests.rs`, `peer.rs`, `tls.rs`, `../tls.rs` |
+//! | their requests, those to other servers, and TLS | `requests.rs`, `requests/subscribe.rs`, `peer.rs`, `tls.rs`, `../tls.rs` |
 //! | clients by WebTransport | `quic.rs`, `session_event.rs` |
 //! | parsing and inflating what they read | `wire/`, `inbox.rs` |
 //! | payloads and their stamps, the check, the latencies | `payload.rs`, `stamp.rs`, `order.rs`, `score.rs`, `handshakes.rs` |

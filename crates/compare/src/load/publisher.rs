@@ -18,6 +18,9 @@ use crate::protocol::Setup;
 /// The first key of the epoll for publishers. Lower keys are clients.
 pub(crate) const PUBLISHERS: u64 = 1 << 32;
 
+/// The status of a server that shuts down.
+const UNAVAILABLE: u16 = 503;
+
 /// All publishers, and the schedule of notifications.
 #[derive(Debug)]
 pub(crate) struct Publishers {
@@ -133,7 +136,9 @@ impl Publishers {
             Err(Gone::Closed) if publisher.in_flight.is_none() && !publisher.is_beginning => {
                 publisher.is_closed = true;
             }
-            Err(_) if self.ids.is_some() => {
+            Err(Gone::Closed | Gone::Broken(_) | Gone::Rejected(UNAVAILABLE))
+                if self.ids.is_some() =>
+            {
                 if !std::mem::replace(&mut publisher.is_closed, true) {
                     self.broken.extend(publisher.in_flight.map(|_| index));
                 }
@@ -258,9 +263,9 @@ impl Publisher {
     /// Reads all responses that have arrived.
     fn receive(&mut self, intake: &mut Intake, score: &mut Score) -> Result<(), Gone> {
         // No notification is meant for a publisher.
-        let exchange = self.connection.exchange(intake, &mut Order::new(0, 1), score)?;
+        let exchange = self.connection.exchange(intake, &mut Order::new(0, 1), score);
         (0..exchange.answers).for_each(|_| self.answered(score, exchange.now));
-        Ok(())
+        exchange.ended.map_or(Ok(()), Err)
     }
 
     fn answered(&mut self, score: &mut Score, now: u64) {

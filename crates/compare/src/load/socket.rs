@@ -117,6 +117,8 @@ pub(crate) struct Exchange {
     pub(crate) now: u64,
     /// Bytes received.
     pub(crate) received: u64,
+    /// The reason, if the connection has ended or the server violates the protocol. What arrived before is counted.
+    pub(crate) ended: Option<Gone>,
 }
 
 /// The state that all connections share.
@@ -200,22 +202,30 @@ impl Connection {
     }
 
     /// Sends unsent bytes, reads everything that has arrived, and sends the replies of the reader.
-    ///
-    /// # Errors
-    /// Fails with the reason if the connection has ended or the server violates the protocol.
     pub(crate) fn exchange(
         &mut self,
         intake: &mut Intake,
         order: &mut Order,
         score: &mut Score,
-    ) -> Result<Exchange, Gone> {
+    ) -> Exchange {
         let mut exchange = Exchange::default();
+        exchange.ended = self.exchange_all(intake, order, score, &mut exchange).err();
+        exchange
+    }
+
+    fn exchange_all(
+        &mut self,
+        intake: &mut Intake,
+        order: &mut Order,
+        score: &mut Score,
+        exchange: &mut Exchange,
+    ) -> Result<(), Gone> {
         self.flush()?;
         loop {
             let length = match rustix::io::read(&self.socket, &mut intake.buffer[CARRIED..]) {
                 Ok(0) => return Err(Gone::Closed),
                 Ok(length) => length,
-                Err(Errno::AGAIN | Errno::INTR) => return Ok(exchange),
+                Err(Errno::AGAIN | Errno::INTR) => return Ok(()),
                 Err(error) => return Err(Gone::Broken(error.into())),
             };
             let (run, now, reply) = (intake.run, intake.now(), &mut self.out);
@@ -246,7 +256,7 @@ impl Connection {
             self.flush()?;
             // An edge-triggered epoll does not report unread bytes again.
             if length < READ && !intake.is_ending {
-                return Ok(exchange);
+                return Ok(());
             }
         }
     }

@@ -102,7 +102,11 @@ impl Load {
 
     /// Publishes while servers are restarted. From now on, clients and publishers whose connection ends continue with
     /// another server.
+    ///
+    /// # Errors
+    /// Fails if a publish is not answered, or clients use WebTransport.
     fn publish_through_restarts(&mut self, rate: f64, seconds: f64) -> anyhow::Result<u64> {
+        ensure!(self.crowd.quic.is_none(), "clients by WebTransport cannot move to another server");
         self.publishers.ids.get_or_insert_default();
         self.crowd.requests.has_keys = true;
         self.crowd.moves = true;

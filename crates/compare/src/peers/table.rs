@@ -35,10 +35,12 @@ pub(crate) static DURABLE_STREAMS: Peer = Peer {
         },
     ],
     settings: "Electric's durable-streams with --durability memory, so that a publish is answered when it is in the \
-               page cache of its file, and with one worker thread. The stream is text, so that a response may contain \
-               several messages without boundaries.",
-    better: "Its log is a file that survives the end of the server. It sends old messages from the page cache without \
-             reading them.",
+               page cache of its file, and with one worker thread. By default it is answered when it is on disk. The \
+               stream is text, so that a response may contain several messages without boundaries. By SSE it sends \
+               an event with the position after each message.",
+    better: "Its log is a file that survives the end of the server, and a publish can wait until it is on disk. It sends \
+             old messages from the page cache without reading them, moves them to S3, can fork a stream, and answers \
+             with ETags for a CDN.",
     is_proxy: false,
 };
 
@@ -46,7 +48,8 @@ pub(crate) static WS: Peer = Peer {
     name: "ws",
     adapters: &[Adapter::ours(WebSocket)],
     settings: "Node with the package ws and its \"server broadcast\" loop. It stores nothing. With compression, each \
-               client has its own context, and messages of every size are compressed.",
+               client has its own context, with the settings of its README, which recommends compression only if it \
+               is really needed.",
     better: "It sends fewer bytes, because a message is only its payload. It is a library of 160 KB for a runtime that \
              many services use already.",
     is_proxy: false,
@@ -55,8 +58,8 @@ pub(crate) static WS: Peer = Peer {
 pub(crate) static BUN: Peer = Peer {
     name: "bun",
     adapters: &[Adapter::ours(WebSocket)],
-    settings: "Bun.serve with publish, and one context of compression for all clients, so that each message is \
-               compressed alone. It stores nothing.",
+    settings: "Bun.serve with publish. It stores nothing. With compression, each message is compressed alone, and again \
+               for each client. uWebSockets itself can prepare a message once.",
     better: "It sends fewer bytes, because a message is only its payload. Its topics and its sends are compiled code \
              (uWebSockets), while the application is JavaScript.",
     is_proxy: false,
@@ -74,7 +77,8 @@ pub(crate) static URSULA: Peer = Peer {
         headers: "Content-Type: text/plain\r\n",
         ..Adapter::ours(Sse)
     }],
-    settings: "One node of Ursula with the preset default, which keeps its log in memory.",
+    settings: "One node of Ursula with the preset default: the engine for development, which keeps its log in memory, \
+               without Raft.",
     better: "Three or five nodes replicate each stream by Raft before a publish is answered, and old messages move to \
              S3. One node in memory does neither.",
     is_proxy: false,
@@ -83,9 +87,10 @@ pub(crate) static URSULA: Peer = Peer {
 pub(crate) static NCHAN: Peer = Peer {
     name: "nchan",
     adapters: &[Adapter::ours(WebSocket), Adapter::ours(Sse)],
-    settings: "nginx with the module nchan and one worker. It keeps the last 1,000 messages of a channel in shared \
-               memory. A client by WebSocket does not receive the ids by which it could resume, which need the \
-               subprotocol ws+meta.nchan.",
+    settings: "nginx with the module nchan and one worker. It keeps the last 100 messages of a channel in shared \
+               memory. A client by WebSocket does not receive the ids by which it could resume, \
+               which need the subprotocol ws+meta.nchan. With compression, a message is compressed once for all \
+               clients, without history.",
     better: "It is a module of nginx, so that TLS, limits and access rules are those of nginx. Its workers share the \
              channels, and Redis connects several machines. By WebSocket it sends fewer bytes, because a message is \
              only its payload.",
@@ -98,9 +103,10 @@ pub(crate) static CENTRIFUGE: Peer = Peer {
         opening: Some(Opening { send: &[r#"{"id":1}"#], answer: r#"{"id":1,"result":"# }),
         ..Adapter::ours(WebSocket)
     }],
-    settings: "The library of Centrifugo with its default settings, in Debian's version, with pooled write buffers and \
-               GOMAXPROCS=1. The server subscribes each client, in the JSON protocol. It stores nothing without \
-               history.",
+    settings: "The library of Centrifugo with its default settings, in Debian's version of March 2021, with pooled write \
+               buffers and GOMAXPROCS=1. The server subscribes each client, in the JSON protocol. It stores nothing \
+               without history, and disconnects a client that is 10 MB late. Versions since August 2021 have a faster \
+               JSON protocol and broadcast, and are not measured.",
     better: "It has presence, history, calls from clients, clients in many languages, and brokers of several kinds.",
     is_proxy: false,
 };
@@ -114,18 +120,18 @@ pub(crate) static SOCKET_IO: Peer = Peer {
         ..Adapter::ours(WebSocket)
     }],
     settings: "socket.io on Node with a room for each topic, only the transport WebSocket, the native add-ons of ws, \
-               and no reference to first requests, as its documentation recommends. It stores nothing.",
-    better: "Clients can call the server and each other, with answers and rooms, and fall back to long-polling.",
+               and no reference to first requests, as its documentation recommends. It stores nothing here.",
+    better: "Clients and server call each other with answers. It can restore what a client has missed after a short \
+             disconnect, falls back to long-polling, and has adapters for several servers.",
     is_proxy: false,
 };
 
 pub(crate) static GORILLA: Peer = Peer {
     name: "gorilla",
     adapters: &[Adapter::ours(WebSocket)],
-    settings: "gorilla/websocket in Debian's version, as in most tutorials: a map of connections, a lock, and a loop \
-               that writes to each, with GOMAXPROCS=1. It stores nothing. One slow client stops all.",
-    better: "It sends fewer bytes, because a message is only its payload. It is a short program without queues, so \
-             that its latency is low while no client is slow.",
+    settings: "gorilla/websocket in Debian's version in a plain loop: a map of connections, a lock, and a loop that writes \
+               to each, with GOMAXPROCS=1. It stores nothing. One client that does not read stops all.",
+    better: "It sends fewer bytes, because a message is only its payload. It is a short program without queues.",
     is_proxy: false,
 };
 
@@ -134,7 +140,7 @@ pub(crate) static GORILLA_HUB: Peer = Peer {
     adapters: &[Adapter::ours(WebSocket)],
     settings: "gorilla/websocket in Debian's version with the hub of its chat example, two goroutines for each client, \
                PreparedMessage, and GOMAXPROCS=1. It stores nothing, and a client that is 256 messages late is \
-               disconnected.",
+               disconnected. With compression, a message is compressed once for all clients, without history.",
     better: "It sends fewer bytes, because a message is only its payload. It is a short program, to which an \
              application adds what it needs.",
     is_proxy: false,
@@ -144,7 +150,7 @@ pub(crate) static FASTWEBSOCKETS: Peer = Peer {
     name: "fastwebsockets",
     adapters: &[Adapter::ours(WebSocket)],
     settings: "fastwebsockets and hyper on one thread, with a task and a receiver of tokio's broadcast channel for \
-               each client. It stores nothing, and a client that is slow misses messages without notice.",
+               each client. It stores nothing, and the program around the library drops messages for a slow client.",
     better: "It sends fewer bytes, because a message is only its payload. It is a small library, and the application \
              decides everything else.",
     is_proxy: false,
@@ -153,40 +159,39 @@ pub(crate) static FASTWEBSOCKETS: Peer = Peer {
 pub(crate) static SOCKUDO_WS: Peer = Peer {
     name: "sockudo-ws",
     adapters: &[Adapter::ours(WebSocket)],
-    settings: "sockudo-ws, the library of the server Sockudo, and hyper on one thread, with its own topics. It stores \
-               nothing, and the queue of a slow client has no limit.",
-    better: "It sends fewer bytes, because a message is only its payload. It is a library with compression, HTTP/2 and \
-             HTTP/3, and the application decides everything else.",
+    settings: "sockudo-ws, the library of the server Sockudo, and hyper on one thread, with its own topics. Its README \
+               recommends the allocator mimalloc, and all servers here have that of the system. It stores nothing, \
+               and the queue of a slow client has no limit.",
+    better: "It sends fewer bytes, because a message is only its payload. It is a library with WebSocket over HTTP/3, \
+             another runtime and a client, and the application decides everything else.",
     is_proxy: false,
 };
 
 pub(crate) static NGINX: Peer = Peer {
     name: "nginx",
-    adapters: OURS,
-    settings: "Our server without compression, and nginx as a proxy before it: HTTP/1.1 to the server, the headers of \
+    settings: "Our server without compression, and nginx as a proxy in front of it: HTTP/1.1 to the server, the headers of \
                WebSocket, no buffering, kept connections and long timeouts, with its default level of gzip. CPU time \
                and memory are those of both processes.",
-    better: "It serves files, TLS and many services at the same address.",
-    is_proxy: true,
+    ..PROXY
 };
 
 pub(crate) static NGINX_DEFAULTS: Peer = Peer {
     name: "nginx-defaults",
-    settings: "Our server, and nginx as a proxy before it with nothing but proxy_pass: HTTP/1.0 to the server and a new \
+    settings: "Our server, and nginx as a proxy in front of it with nothing but proxy_pass: HTTP/1.0 to the server and a new \
                connection for each request. CPU time and memory are those of both processes.",
     ..PROXY
 };
 
 pub(crate) static HAPROXY: Peer = Peer {
     name: "haproxy",
-    settings: "Our server, and HAProxy as a proxy before it, with one thread, timeouts of an hour and http-no-delay. CPU \
+    settings: "Our server, and HAProxy as a proxy in front of it, with one thread and timeouts of an hour. CPU \
                time and memory are those of both processes.",
     ..PROXY
 };
 
 pub(crate) static HAPROXY_DEFAULTS: Peer = Peer {
     name: "haproxy-defaults",
-    settings: "Our server, and HAProxy as a proxy before it, with the timeouts of Debian's configuration: 50 s. CPU time \
+    settings: "Our server, and HAProxy as a proxy in front of it, with the timeouts of Debian's configuration: 50 s. CPU time \
                and memory are those of both processes.",
     ..PROXY
 };
@@ -196,7 +201,7 @@ const PROXY: Peer = Peer {
     name: "",
     adapters: OURS,
     settings: "",
-    better: "It serves TLS and many services at the same address, and balances between servers.",
+    better: "It serves files, TLS or many services at the same address, and balances between servers.",
     is_proxy: true,
 };
 

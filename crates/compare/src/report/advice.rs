@@ -1,4 +1,4 @@
-//! What to choose under which condition, and claims that are often made, each with the scenarios that are the reason.
+//! What to choose under which condition, and claims that are often made, each with the figures that are the reason.
 
 use super::{Report, value_of};
 use crate::stats::Spread;
@@ -68,8 +68,7 @@ pub(super) static DECISIONS: &[Decision] = &[
     decision(
         "a browser that only listens",
         "SSE",
-        "EventSource reconnects and resumes automatically, by plain HTTP, and a delivery costs the server no more than by \
-         WebSocket",
+        "EventSource reconnects and resumes automatically, by plain HTTP. A delivery is one send, as by WebSocket",
         &[
             figure("fan-out", "steady.cpu", &["SSE", "WebSocket"]),
             figure("fan-out", "steady.p99", &["SSE", "WebSocket"]),
@@ -84,7 +83,7 @@ pub(super) static DECISIONS: &[Decision] = &[
     decision(
         "more than six streams or polls in one browser",
         "WebSocket, or SSE over HTTP/2 and TLS",
-        "a browser opens six HTTP/1.1 connections to a host, for all tabs together. A delivery over HTTP/2 costs the server more",
+        "a browser opens six HTTP/1.1 connections to a host, for all tabs together",
         &[
             figure(
                 "browser",
@@ -106,7 +105,7 @@ pub(super) static DECISIONS: &[Decision] = &[
     ),
     decision(
         "several topics on one phone",
-        "one stream for all of them, or one connection for all streams",
+        "one stream for all of them",
         "each further connection takes a handshake, heartbeats and memory of the server",
         &[
             figure("shared-connection", "streams.p99", &["SSE", "SSE, HTTP/2", "WebTransport"]),
@@ -116,7 +115,8 @@ pub(super) static DECISIONS: &[Decision] = &[
     decision(
         "nginx or HAProxy in front of the server",
         "SSE",
-        "it works with the defaults of both, and WebSocket needs two header lines in nginx. A proxy costs more than the server",
+        "it works with the defaults of both, in nginx because the server asks it not to buffer. WebSocket needs three \
+         lines in the configuration of nginx",
         &[figure(
             "proxies",
             "steady.cpu",
@@ -132,7 +132,7 @@ pub(super) static DECISIONS: &[Decision] = &[
     decision(
         "many clients that are quiet most of the time",
         "SSE or WebSocket over HTTP/1.1",
-        "a quiet client costs the server much more memory over HTTP/2",
+        "over HTTP/2 and HTTP/3, each connection has tables and buffers",
         &[figure("idle", "quiet-tls.memory", &["SSE", "WebSocket", "SSE, HTTP/2", "WebTransport"])],
     ),
     decision(
@@ -153,7 +153,7 @@ pub(super) static DECISIONS: &[Decision] = &[
     decision(
         "several notifications at the same time",
         "any transport",
-        "a client gets several in one send or one answer, so even long-polling is cheap",
+        "a client gets several in one send or one answer",
         &[figure("fan-out", "burst.cpu", &["SSE", "WebSocket", "long-polling"])],
     ),
     decision(
@@ -169,7 +169,7 @@ pub(super) static DECISIONS: &[Decision] = &[
     decision(
         "several servers, or a history that must outlive one",
         "servers over a broker",
-        "a publish is answered later, and a delivery costs only a little more",
+        "the servers share the broker's stream, which outlives them. A publish is answered once the broker has stored it",
         &[
             figure(
                 "broker",
@@ -239,11 +239,14 @@ fn long_polling_is_inefficient(reports: &[&Report]) -> Option<String> {
     let figure = |title, key| value_of(reports, "fan-out", title, key);
     let times = |key| Some(figure("long-polling", key)?.median / figure("SSE", key)?.median);
     Some(format!(
-        "Only if notifications come one at a time: then a delivery takes {:.1} times the CPU time of one by SSE and {:.1} \
-         times the bytes. In bursts of ten it takes {:.1} times the CPU time, and one answer carries all ten.",
+        "If notifications come one at a time, a delivery takes {:.1} times the CPU time of one by SSE and {:.1} times the \
+         bytes. In bursts of ten, one answer carries several: a delivery takes {:.1} times the CPU time, which is {}, and \
+         {:.1} times the bytes.",
         times("steady.cpu")?,
         times("steady.received")?,
         times("burst.cpu")?,
+        Unit::Micros.with_sign(&figure("long-polling", "burst.cpu")?),
+        times("burst.received")?,
     ))
 }
 

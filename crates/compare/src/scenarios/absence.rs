@@ -30,7 +30,8 @@ pub(super) static SCENARIO: Scenario = Scenario {
     method: "All clients are disconnected at the same time. 10 or 1,000 notifications are published. Then all clients \
              connect at the same time, each with the id of the last notification that it has received, and the time \
              is measured until the last client has everything that it has missed.",
-    limits: "The first answer is only a head by SSE and WebSocket, and contains notifications by long-polling. Clients \
+    limits: "“Request answered” is the time until the head of the response by SSE and WebSocket, and until the first notifications \
+             by long-polling. Clients \
              come back without a random delay, which real clients should have. All miss the same notifications.",
     sequences: &[
         away!("away-10" "10 missed" 10 Clients::Times(1)),

@@ -82,7 +82,7 @@ const FEW: Sequence = Sequence {
 
 pub(super) static SCENARIO: Scenario = Scenario {
     name: "browser",
-    question: "What does a browser make of each transport?",
+    question: "What does each transport cost in a browser?",
     method: "Tabs of a headless Chromium are the clients, all of one origin and over TLS 1.3. For HTTP/1.1, Chromium is \
              started without HTTP/2. In one sequence, 12 tabs load a page, and then 1, 6 and 12 of them open their \
              stream. In the other, 4 tabs have a window each, which is visible and then minimized. Latency ends in the \

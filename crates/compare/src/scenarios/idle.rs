@@ -2,6 +2,7 @@ use super::{DEFAULT, figure};
 use crate::measures::{CPU_PER_HEARTBEAT, KERNEL_MEMORY, MEMORY};
 use crate::scenario::{Plot, Scenario, Shape, Table};
 use crate::sequence::{CONNECT, Clients, FAN_OUT, IDLE, Sequence, Stage, WATCH};
+use crate::workload::Workload;
 
 /// Quiet clients over TLS, in which all versions of HTTP take part.
 const OVER_TLS: Sequence = Sequence {
@@ -39,6 +40,7 @@ pub(super) static SCENARIO: Scenario = Scenario {
              is measured only if compare runs as root. Before Linux 6.12, it does not include the sockets that the \
              server has accepted. Clients by HTTP/2 have one connection each.",
     contenders: &["transports", "http2", "http3"],
+    workload: Workload { rounds: 2, ..Workload::DEFAULT },
     sequences: &[Sequence { includes: |one| one.is_plain_http1(), ..IDLE }, OVER_TLS],
     tables: &[Table {
         title: "A quiet client",

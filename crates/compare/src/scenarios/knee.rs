@@ -23,7 +23,7 @@ pub(super) static SCENARIO: Scenario = Scenario {
     method: "All clients subscribe to one topic. Notifications are published one at a time, at a rate that doubles from \
              stage to stage. Latency counts from the time for which a publish was scheduled, even if it is sent later, so \
              it grows without a limit if the server cannot keep up.",
-    limits: "The load receives on one core. If it was busy, the knee is that of the load. A server that gets several \
+    limits: "The load receives on one core. If that core was busy, the load and not the server was the limit. A server that gets several \
              notifications at once sends them together, so its cost per delivery falls with the rate.",
     sequences: &[Sequence { stages: rates!(10 20 40 80 160 320 640 1280 2560), ..FAN_OUT }],
     tables: &[
@@ -67,8 +67,8 @@ pub(super) static SCENARIO: Scenario = Scenario {
     }],
     answer: |it| {
         Some(format!(
-            "From 10 to 640 notifications a second, the p99 of SSE grows {} times, that of WebSocket {} times and that \
-             of long-polling {} times.",
+            "At 640 notifications a second, the p99 is {} times that at 10 by SSE, {} times by WebSocket and {} times by \
+             long-polling.",
             ratio(it, ("SSE", "rate-640.p99"), ("SSE", "rate-10.p99"))?,
             ratio(it, ("WebSocket", "rate-640.p99"), ("WebSocket", "rate-10.p99"))?,
             ratio(it, ("long-polling", "rate-640.p99"), ("long-polling", "rate-10.p99"))?,

@@ -12,7 +12,7 @@ pub(super) static SCENARIO: Scenario = Scenario {
     limits: "The handler with a broadcast channel stores nothing, so a client that is slow misses notifications.",
     contenders: &["transports", "general", "mounted", "axum"],
     baseline: true,
-    workload: Workload { rounds: 5, rate: 40.0, ..Workload::DEFAULT },
+    workload: Workload { rate: 40.0, ..Workload::DEFAULT },
     sequences: &[Sequence { stages: &[STEADY], ..FAN_OUT }],
     tables: &[Table { title: "Steady", columns: &["steady.cpu", "steady.p50", "steady.p99"] }],
     plots: &[Plot {

@@ -55,7 +55,7 @@ pub(super) static SCENARIO: Scenario = Scenario {
              A client has one stream, so a lost packet delays only that stream. The scenario shared-connection has \
              several. Networks that change or end are not simulated.",
     contenders: &["websocket", "sse", "long-polling", "sse-http2", "http3"],
-    workload: Workload { rounds: 3, steady_seconds: 5.0, rate: 10.0, ..Workload::DEFAULT },
+    workload: Workload { rounds: 2, steady_seconds: 4.0, rate: 10.0, ..Workload::DEFAULT },
     sequences: &[
         network!("fibre" "Fibre"),
         network!("4g" "LTE"),

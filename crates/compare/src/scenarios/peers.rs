@@ -1,24 +1,33 @@
-use super::{CPU_BARS, DEFAULT, figure};
+use super::{DEFAULT, figure};
 use crate::plan::Compression;
-use crate::scenario::{Plot, Scenario, Table};
+use crate::scenario::{Plot, Scenario, Shape, Table};
 use crate::sequence::{FAN_OUT, SATURATION, STEADY, Sequence};
 use crate::workload::{Payload, Workload};
 
 pub(super) static SCENARIO: Scenario = Scenario {
     name: "peers",
     question: "How do other servers compare?",
-    method: "1,000 clients and an order update in JSON of 227 B. ws, Bun and nginx are also measured with compression. \
-             Each server has one thread, and otherwise the settings that its documentation recommends, if there are \
-             any.",
-    limits: "Most of these servers store nothing, so a client that is disconnected misses notifications. Each has one \
-             core: those that scale over cores by themselves do more on a larger machine.",
-    contenders: &["websocket", "sse", "peers"],
+    method: "1,000 clients are sent order updates in JSON of 227 B. Each server has one core, and one worker or event loop, \
+             and otherwise the settings that its documentation recommends, if there are any. Those that can compress \
+             are also measured with compression. Each server is warmed up for a second.",
+    limits: "Most of these servers store nothing, so a client that is disconnected misses notifications. Those that \
+             scale over cores by themselves do more on a larger machine. Our server sends by io_uring, which containers \
+             often forbid; the rows with plain writes are without it. At saturation, 64 notifications for the same \
+             clients are in flight: a server that sends several together pays one send for them, which it could not \
+             with a topic for each client.",
+    contenders: &["websocket", "websocket-plain", "sse", "sse-plain", "peers"],
     compression: Some(Compression::Both),
-    workload: Workload { payload: Payload::Orders, ..Workload::DEFAULT },
+    workload: Workload {
+        payload: Payload::Orders,
+        steady_seconds: 2.0,
+        saturation_seconds: 1.0,
+        ..Workload::DEFAULT
+    },
     sequences: &[Sequence { stages: &[STEADY, SATURATION], ..FAN_OUT }],
     tables: &[Table {
         title: "Deliveries",
         columns: &[
+            "steady.rate",
             "steady.cpu",
             "steady.p99",
             "steady.received",
@@ -29,7 +38,7 @@ pub(super) static SCENARIO: Scenario = Scenario {
     plots: &[Plot {
         title: "CPU per delivery",
         note: "microseconds in the server",
-        shape: CPU_BARS,
+        shape: Shape::Bars(&[("steady.cpu", "one notification at a time")]),
     }],
     answer: |it| {
         Some(format!(

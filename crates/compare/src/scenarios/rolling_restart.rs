@@ -10,13 +10,14 @@ const LATENCY: &[Measure] = &[P50, P99, MAX];
 pub(super) static SCENARIO: Scenario = Scenario {
     name: "rolling-restart",
     question: "What does a rolling restart do to the clients?",
-    method: "500 clients are on each of two servers over NATS JetStream. While 20 notifications a second are published, \
-             each server in turn is told to stop, sends its clients away within a second, ends and starts again. A client \
-             connects to the other server at once, with the id of the last notification that it has received. So does the \
-             publisher, which sends a notification again if its answer is missing, with the same idempotency key.",
+    method: "500 clients are connected to each of two servers over NATS JetStream. While 20 notifications a second are \
+             published, the servers are restarted one after the other: each is sent SIGTERM, sends goodbyes to its clients \
+             within a second, ends, and starts again at its address. A client connects to the other server at once, with \
+             the id of the last notification that it has received. The publisher also connects to the other server. If a \
+             publish was not answered, it sends the notification again with the same idempotency key.",
     limits: "Clients know both addresses and come back without a random delay. Behind a load balancer, they would keep one \
-             address. Both servers, the broker and their start share one core. The CPU time is not measured, because the \
-             processes end.",
+             address. Both servers and the broker share one core, also while a server starts. CPU time is not measured, \
+             because the measured processes end.",
     contenders: &["two-servers"],
     workload: Workload { publishers: 1, steady_seconds: 6.0, ..Workload::DEFAULT },
     sequences: &[Sequence {
@@ -70,7 +71,7 @@ pub(super) static SCENARIO: Scenario = Scenario {
             + lost("long-polling, 2 servers")?;
         let verdict = if lost > 0.0 { "Notifications are lost" } else { "No notification is lost" };
         Some(format!(
-            "{verdict} if clients continue after their last id. The latest arrives after {} by WebSocket, {} \
+            "{verdict} if clients continue after their last id. The slowest delivery takes {} by WebSocket, {} \
              by SSE and {} by long-polling, instead of {}, {} and {} without a restart.",
             figure(it, "WebSocket, 2 servers", "restart.max")?,
             figure(it, "SSE, 2 servers", "restart.max")?,

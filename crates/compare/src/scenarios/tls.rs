@@ -31,8 +31,9 @@ const OVER_TLS: Sequence = Sequence {
 pub(super) static SCENARIO: Scenario = Scenario {
     name: "tls",
     question: "What does TLS cost?",
-    method: "The same clients and notifications without TLS and over TLS 1.3, with AES-256-GCM and a certificate of \
-             ECDSA P-256 that is made for the run. Both in the same round, each with a fresh server.",
+    method: "The same notifications are sent to the same number of clients without TLS and over TLS 1.3, with AES-256-GCM \
+             and a certificate of ECDSA P-256 that is made for the run. Both are measured in the same round, each with \
+             a fresh server.",
     limits: "The load decrypts as well, on the other core, so its own limit at saturation is lower over TLS.",
     sequences: &[Sequence { stages: &[CONNECT_STAGE, STEADY, SATURATION], ..FAN_OUT }, OVER_TLS],
     tables: &[

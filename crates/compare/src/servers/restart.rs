@@ -14,7 +14,7 @@ use crate::pin::Cores;
 const LEAD_TIME: Duration = Duration::from_secs(1);
 
 /// How a server was started.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Command {
     program: PathBuf,
     /// [`SERVE`], the address, and the others.
@@ -36,8 +36,9 @@ impl Servers {
     /// Fails if the servers are not ours, or if one does not stop or does not start.
     pub(crate) async fn restart_in_turn(&mut self, cores: &Cores) -> anyhow::Result<()> {
         sleep(LEAD_TIME).await;
-        let command = self.command.take().context("only servers of ours can be restarted")?;
+        let command = self.command.clone().context("only servers of ours can be restarted")?;
         let Command { program, mut args } = command;
+        self.cgroup = None;
         for at in 0..self.urls.len() {
             self.serving[at] = None;
             self.children.remove(at).terminate().await?;

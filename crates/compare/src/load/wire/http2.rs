@@ -46,6 +46,8 @@ struct Data {
 struct Stream {
     id: u32,
     body: Body,
+    /// `true` once its first response has arrived.
+    is_answered: bool,
     /// The end of a DATA frame that the body has not used.
     rest: Rest,
     /// Received content for which the server has no new window of the stream yet.
@@ -87,7 +89,13 @@ impl Http2 {
                 }
                 _ => reader.request.get(&mut out, id, path.as_bytes()),
             }
-            reader.streams.push(Stream { id, body, rest: Rest::default(), unacknowledged: 0 });
+            reader.streams.push(Stream {
+                id,
+                body,
+                is_answered: false,
+                rest: Rest::default(),
+                unacknowledged: 0,
+            });
             reader.unanswered += 1;
         }
         (out, reader)
@@ -144,7 +152,7 @@ impl Http2 {
         }
         let at = self.position(frame.stream)?;
         if !matches!(self.streams[at].body, Body::Polls { .. }) {
-            self.answered(inbox);
+            self.answered(at, inbox);
         }
         match frame.flags & END_STREAM {
             0 => Ok(()),
@@ -152,9 +160,11 @@ impl Http2 {
         }
     }
 
-    /// Counts a response. The first ones count as one answer, which is complete with the last of them.
-    fn answered(&mut self, inbox: &mut Inbox<'_>) {
-        self.unanswered = self.unanswered.saturating_sub(1);
+    /// Counts a response to this stream as an answer, once each stream has its first response.
+    fn answered(&mut self, at: usize, inbox: &mut Inbox<'_>) {
+        if !std::mem::replace(&mut self.streams[at].is_answered, true) {
+            self.unanswered -= 1;
+        }
         if self.unanswered == 0 {
             inbox.answers += 1;
         }
@@ -164,7 +174,7 @@ impl Http2 {
     fn content(&mut self, input: &[u8], inbox: &mut Inbox<'_>) -> Result<usize, Gone> {
         let Some(Data { stream, left, ends_stream }) = self.data else { return Ok(0) };
         let at = self.position(stream)?;
-        let Stream { id, body, rest, unacknowledged } = &mut self.streams[at];
+        let Stream { id, body, rest, unacknowledged, .. } = &mut self.streams[at];
         let is_whole = left <= input.len();
         let part = &input[..input.len().min(left)];
         let mut reply = Vec::new();
@@ -216,7 +226,7 @@ impl Http2 {
         stream.id = id;
         inbox.score.requests += 1;
         self.request.get(inbox.reply, id, &polls.next().concat());
-        self.answered(inbox);
+        self.answered(at, inbox);
         Ok(())
     }
 }

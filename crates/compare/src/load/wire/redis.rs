@@ -72,7 +72,8 @@ impl Reader for Redis {
             if self.pending == 0 {
                 inbox.answers += 1;
                 if !self.after.is_empty() {
-                    inbox.request(&[self.read.as_bytes(), &self.after, b"\r\n"]);
+                    let length = format!("${}\r\n", self.after.len());
+                    inbox.request(&[self.read.as_bytes(), length.as_bytes(), &self.after, b"\r\n"]);
                     self.after.clear();
                 }
             }
@@ -82,19 +83,30 @@ impl Reader for Redis {
 
 /// The first bytes of a subscriber. After the response to `PING`, the server runs the `XREAD`.
 pub(crate) fn subscribe(topic: &str) -> String {
-    format!("PING\r\n{}0-0\r\n", read(topic))
+    format!("{}{}{}", command(&["PING"], 0), read(topic), bulk("0-0"))
 }
 
 fn read(topic: &str) -> String {
-    format!("XREAD COUNT {AT_ONCE} BLOCK 0 STREAMS direct:{topic} ")
+    let count = AT_ONCE.to_string();
+    let key = format!("direct:{topic}");
+    command(&["XREAD", "COUNT", &count, "BLOCK", "0", "STREAMS", &key], 1)
+}
+
+/// The start of a command with these words, and with `more` that follow.
+fn command(words: &[&str], more: usize) -> String {
+    let bulks: String = words.iter().map(|word| bulk(word)).collect();
+    format!("*{}\r\n{bulks}", words.len() + more)
+}
+
+/// A word of a command.
+fn bulk(word: &str) -> String {
+    format!("${}\r\n{word}\r\n", word.len())
 }
 
 /// A publish up to its payload. A line end follows the payload.
 pub(crate) fn publish(topic: &str, length: usize) -> String {
     let words = ["XADD", &format!("direct:{topic}"), "MAXLEN", "~", &KEPT.to_string(), "*", "d"];
-    let bulk = |word: &&str| format!("${}\r\n{word}\r\n", word.len());
-    let bulks: String = words.iter().map(bulk).collect();
-    format!("*{}\r\n{bulks}${length}\r\n", words.len() + 1)
+    format!("{}${length}\r\n", command(&words, 1))
 }
 
 fn token(line: &[u8]) -> Result<Token, Gone> {
@@ -142,7 +154,8 @@ mod tests {
         let bytes = [b"+PONG\r\n".to_vec(), first, last, bulk(b"1795467750002-10")].concat();
         for cut in 1..=bytes.len() {
             let (reply, answers) = five_by_cuts(&bytes, cut, &mut Redis::new("x"));
-            let read = |id| format!("XREAD COUNT 256 BLOCK 0 STREAMS direct:x {id}\r\n");
+            let words = ["XREAD", "COUNT", "256", "BLOCK", "0", "STREAMS", "direct:x"];
+            let read = |id| command(&words, 1) + &super::bulk(id);
             assert_eq!(String::from_utf8_lossy(&reply), read("1795467750001-17") + &read("19-1"));
             assert_eq!(answers, 4);
         }
