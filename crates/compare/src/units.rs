@@ -123,6 +123,17 @@ pub(crate) fn separated(number: &str) -> String {
     text + part
 }
 
+/// A heading within a sentence: its first letter is small, unless it begins with an abbreviation such as `LTE`.
+pub(crate) fn uncapitalized(heading: &str) -> String {
+    let mut letters = heading.chars();
+    match (letters.next(), letters.clone().next()) {
+        (Some(first), Some(second)) if !second.is_uppercase() => {
+            first.to_lowercase().chain(letters).collect()
+        }
+        _ => heading.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,6 +169,18 @@ mod tests {
             (Unit::Count, &[6.0], "6 6 6"),
         ] {
             assert_eq!(written(unit, samples), expected, "{samples:?}");
+        }
+    }
+
+    #[test]
+    fn a_heading_within_a_sentence_keeps_its_abbreviations() {
+        for (heading, expected) in [
+            ("Steady over TLS", "steady over TLS"),
+            ("LTE", "LTE"),
+            ("10 missed", "10 missed"),
+            ("", ""),
+        ] {
+            assert_eq!(uncapitalized(heading), expected);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Report, value_of};
 use crate::stats::Spread;
-use crate::units::Unit;
+use crate::units::{Unit, uncapitalized};
 
 /// A line of the table of decisions.
 pub(super) struct Decision {
@@ -50,16 +50,16 @@ impl Decision {
 }
 
 impl Evidence {
-    /// Such as "steady, server CPU per delivery: SSE 9.0 µs, WebSocket 9.9 µs". `None` if a figure was not measured.
+    /// Such as "steady, server CPU per delivery. SSE: 9.0 µs; WebSocket: 9.9 µs". `None` if a figure was not measured.
     fn text(&self, reports: &[&Report]) -> Option<String> {
         let report = reports.iter().find(|report| report.scenario == self.scenario)?;
         let row = report.summary.row(self.key)?;
         let figure = |title: &&str| {
             let value = report.summary.value(title, self.key)?;
-            Some(format!("{title} {}", row.unit.with_sign(&value)))
+            Some(format!("{title}: {}", row.unit.with_sign(&value)))
         };
         let figures: Option<Vec<String>> = self.contenders.iter().map(figure).collect();
-        Some(format!("{}, {}: {}", row.group.to_lowercase(), row.label, figures?.join(", ")))
+        Some(format!("{}, {}. {}", uncapitalized(&row.group), row.label, figures?.join("; ")))
     }
 }
 
@@ -281,7 +281,7 @@ mod tests {
         let first = DECISIONS[0].evidence(&[&report]);
         assert_eq!(first.len(), 2, "{first:?}");
         assert_eq!(first[0].0, "fan-out");
-        let expected = "steady, server CPU per delivery: SSE ";
+        let expected = "steady, server CPU per delivery. SSE: ";
         assert!(first[0].1.starts_with(expected) && first[0].1.ends_with(" µs"), "{first:?}");
         assert_eq!(DECISIONS[0].evidence(&[]), []);
     }

@@ -6,7 +6,7 @@ use super::Report;
 use crate::stats::Spread;
 use crate::summary::Row;
 use crate::targets::TargetRow;
-use crate::units::{Unit, separated};
+use crate::units::{Unit, separated, uncapitalized};
 
 /// A table.
 pub(super) struct Table {
@@ -87,7 +87,7 @@ impl Report {
         let title = |row: &&Row| match is_one_group {
             true => row.title(),
             false if has_one_label(rows) => row.group.clone(),
-            false => format!("{}: {}", row.group.to_lowercase(), row.title()),
+            false => format!("{}: {}", uncapitalized(&row.group), row.title()),
         };
         let columns: Vec<Vec<Cell>> = rows.iter().map(|row| self.cells(row)).collect();
         let named = self.summary.transports.iter().enumerate();

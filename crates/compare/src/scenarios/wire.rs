@@ -69,7 +69,7 @@ pub(super) static SCENARIO: Scenario = Scenario {
     limits: "Ethernet adds 18 bytes to each packet. The header of IPv6 is 20 bytes longer. Acknowledgements are fewer if clients also send, \
              and more over a slow line.",
     contenders: &["transports", "compressed", "http2", "http3"],
-    workload: Workload { payload: Payload::Orders, ..Workload::DEFAULT },
+    workload: Workload { payload: Payload::Orders, rounds: 2, ..Workload::DEFAULT },
     sequences: &[
         sequence!(false |one| matches!(one.family, TRANSPORTS | COMPRESSED), "" ""),
         sequence!(true is_ours, "-tls" " over TLS"),
