@@ -76,7 +76,7 @@ fn decisions(page: &mut String, reports: &[&Report]) {
             continue;
         }
         let line = |(name, figures): &(&str, String)| {
-            format!("<br><small><a href=\"#{name}\">{name}</a>: {}</small>", text(figures))
+            format!("<small><a href=\"#{name}\">{name}</a>: {}</small>", text(figures))
         };
         let lines: String = evidence.iter().map(line).collect();
         let Decision { condition, choice, reason, .. } = decision;
