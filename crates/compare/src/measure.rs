@@ -121,7 +121,7 @@ async fn measure_cell(
         publishers_in: network.as_ref().map(|(network, _)| network.server().path()),
         hold: sequence.hold,
         own_topics: sequence.own_topics,
-        streams: if contender.http2 { sequence.streams } else { 1 },
+        streams: sequence.streams_per_connection(contender),
     };
     let kind = if contender.browser { "browser" } else { "load" };
     let start = || Child::start(&plan.program, &[kind]);

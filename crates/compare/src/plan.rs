@@ -217,7 +217,7 @@ impl Plan {
             return 1;
         }
         let Workload { clients, publishers, .. } = self.workload;
-        let connections = if contender.http2 { 1 } else { sequence.streams };
+        let connections = sequence.streams / sequence.streams_per_connection(contender);
         match sequence.clients {
             Clients::Exactly(clients) => clients * connections,
             Clients::Times(times) => (clients * times).min(MAX_SOCKETS - publishers).max(clients),

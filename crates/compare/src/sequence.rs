@@ -34,6 +34,11 @@ pub(crate) struct Sequence {
 }
 
 impl Sequence {
+    /// The streams that share a connection of this contender.
+    pub(crate) fn streams_per_connection(&self, contender: &Contender) -> usize {
+        if contender.http2 { self.streams } else { 1 }
+    }
+
     /// `true` if clients resume TLS sessions in one of its stages.
     pub(crate) fn resumes_sessions(&self) -> bool {
         let command = |stage: &Stage| (stage.command)(&Workload::DEFAULT);

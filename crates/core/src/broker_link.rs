@@ -192,9 +192,14 @@ mod tests {
     use crate::broker::Stored;
     use crate::{Budget, Epoch, Filters, Hub, HubConfig, Id, Replay, Tail};
 
-    /// A broker whose tail opens after this many notifications. It answers no publish, and each replay fails.
-    #[derive(Debug)]
-    struct Unanswering(u64);
+    /// A broker that answers no publish, and whose replays fail.
+    #[derive(Debug, Default)]
+    struct Unanswering {
+        /// The notifications after which its tail opens.
+        head: u64,
+        /// `true` if others publish to it every 10 ms.
+        is_flowing: bool,
+    }
 
     impl Broker for Unanswering {
         fn publish(
@@ -206,8 +211,16 @@ mod tests {
         }
 
         fn tail(&self, _: Start) -> BoxFuture<'static, Result<Tail, BrokerError>> {
-            let (epoch, head) = (Epoch::from_number(1), self.0);
-            let arrivals = Box::pin(futures::stream::pending());
+            let (epoch, &Self { head, is_flowing }) = (Epoch::from_number(1), self);
+            let arrivals = futures::stream::unfold(head + 1, move |seq| async move {
+                if !is_flowing {
+                    std::future::pending::<()>().await;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                let notification = Some(Notification::text("t".parse().unwrap(), "x"));
+                Some((Ok(Stored { seq, notification }), seq + 1))
+            });
+            let arrivals = Box::pin(arrivals);
             Box::pin(async move { Ok(Tail { epoch, floor: 0, after: head, head, arrivals }) })
         }
 
@@ -230,7 +243,7 @@ mod tests {
     async fn pending_publishes_are_bounded_in_bytes_and_time() {
         let config = HubConfig { max_payload: MAX_PENDING_BYTES, ..HubConfig::default() };
         let deadline = config.publish_deadline;
-        let hub = Hub::connect(Arc::new(Unanswering(0)), config).await.unwrap();
+        let hub = Hub::connect(Arc::new(Unanswering::default()), config).await.unwrap();
         let half = || Notification::binary("t".parse().unwrap(), vec![0; MAX_PENDING_BYTES / 2]);
         let (one, other) = (hub.publish(half()), hub.publish(half()));
         assert!(matches!(hub.publish(half()).try_outcome(), Ok(Err(PublishError::Unavailable(_)))));
@@ -249,7 +262,10 @@ mod tests {
     async fn a_reader_whose_replays_fail_is_disconnected_after_the_deadline() {
         use crate::{Event, Interest, Position, Reason};
         let config = HubConfig { replay_deadline: Duration::from_secs(9), ..HubConfig::default() };
-        let hub = Hub::connect(Arc::new(Unanswering(10)), config).await.unwrap();
+        let hub =
+            Hub::connect(Arc::new(Unanswering { head: 10, ..Unanswering::default() }), config)
+                .await
+                .unwrap();
         let began = tokio::time::Instant::now();
         let mut readers = Vec::new();
         // More than are served at the same time.
@@ -266,48 +282,15 @@ mod tests {
         assert!((9..12).contains(&waited.as_secs()), "{waited:?}");
     }
 
-    /// A broker to which others publish every 10 ms.
-    #[derive(Debug)]
-    struct Flowing;
-
-    impl Broker for Flowing {
-        fn publish(
-            &self,
-            _: Notification,
-            _: Option<IdempotencyKey>,
-        ) -> BoxFuture<'static, Result<Id, BrokerError>> {
-            Box::pin(std::future::pending())
-        }
-
-        fn tail(&self, _: Start) -> BoxFuture<'static, Result<Tail, BrokerError>> {
-            let arrivals = futures::stream::unfold(1, async |seq| {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-                let notification = Some(Notification::text("t".parse().unwrap(), "x"));
-                Some((Ok(Stored { seq, notification }), seq + 1))
-            });
-            let (epoch, arrivals) = (Epoch::from_number(1), Box::pin(arrivals));
-            Box::pin(async move { Ok(Tail { epoch, floor: 0, after: 0, head: 0, arrivals }) })
-        }
-
-        fn replay(
-            &self,
-            _: &Filters,
-            _: Id,
-            _: u64,
-            _: Budget,
-        ) -> BoxFuture<'static, Result<Replay, BrokerError>> {
-            Box::pin(std::future::pending())
-        }
-
-        fn max_payload(&self) -> usize {
-            usize::MAX
-        }
-    }
-
     #[tokio::test(start_paused = true)]
     async fn a_reader_of_a_closed_hub_gets_what_others_publish_and_its_goodbye_in_time() {
         use crate::{Event, Interest, Reason};
-        let hub = Hub::connect(Arc::new(Flowing), HubConfig::default()).await.unwrap();
+        let hub = Hub::connect(
+            Arc::new(Unanswering { is_flowing: true, ..Unanswering::default() }),
+            HubConfig::default(),
+        )
+        .await
+        .unwrap();
         let spread = Duration::from_secs(60);
         let (mut received, mut longest) = (0, Duration::ZERO);
         let readers: Vec<_> = (0..20)
@@ -347,12 +330,12 @@ mod tests {
         let filters = crate::Filters::from("t".parse::<crate::Topic>().unwrap());
         assert!(matches!(hub.join_with("sse", &filters), Err(JoinError::Unavailable)));
         assert!(matches!(hub.publish(note()).try_outcome(), Ok(Err(PublishError::Unavailable(_)))));
-        hub.attach(Arc::new(Unanswering(0))).await.unwrap();
+        hub.attach(Arc::new(Unanswering::default())).await.unwrap();
         assert_eq!((hub.is_ready(), hub.is_connected()), (true, Some(true)));
         assert!(hub.join("sse").is_ok());
-        assert!(hub.attach(Arc::new(Unanswering(0))).await.is_err(), "it has a broker");
+        assert!(hub.attach(Arc::new(Unanswering::default())).await.is_err(), "it has a broker");
         assert!(
-            Hub::default().attach(Arc::new(Unanswering(0))).await.is_err(),
+            Hub::default().attach(Arc::new(Unanswering::default())).await.is_err(),
             "it needs no broker"
         );
         hub.close(crate::Reason::GoingAway);
