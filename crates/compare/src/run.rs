@@ -71,7 +71,7 @@ pub async fn run(
         None => (Vec::new(), 0),
     };
     // On a machine that is always busy, more of them would not help.
-    let most_repeats = rounds * cells.len() / 4;
+    let most_repeats = (rounds * cells.len()).div_ceil(4);
     let mut missing: Vec<Missing> = Vec::new();
     // The cells that have failed and are not measured again.
     let mut failed: Vec<(&str, &str)> = Vec::new();

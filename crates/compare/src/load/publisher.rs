@@ -132,8 +132,11 @@ impl Publishers {
     ) -> anyhow::Result<()> {
         let publisher = &mut self.all[usize::from(index)];
         match publisher.receive(intake, score) {
-            // A server may close an idle connection. The next publish reconnects.
-            Err(Gone::Closed) if publisher.in_flight.is_none() && !publisher.is_beginning => {
+            // A server may close a connection after its answer. The next publish reconnects.
+            Err(Gone::Closed)
+                if publisher.in_flight.is_none_or(|it| it.is_answered)
+                    && !publisher.is_beginning =>
+            {
                 publisher.is_closed = true;
             }
             Err(Gone::Closed | Gone::Broken(_) | Gone::Rejected(UNAVAILABLE))
