@@ -26,7 +26,7 @@ fn compare(transports: &str, path: Option<&str>) -> (Option<i32>, String) {
 fn message_queues_are_measured_next_to_a_transport() {
     let (code, printed) = compare("sse,message-queue", None);
     assert_eq!(code, Some(0), "{printed}");
-    for name in ["SSE", "NATS", "JetStream", "Redis"] {
+    for name in ["SSE", "NATS", "JetStream", "Redis Streams"] {
         assert!(printed.contains(name), "{printed}");
     }
     assert!(printed.contains("delivers at most once"), "{printed}");

@@ -1,6 +1,7 @@
 //! The list of measures: what is computed from a sample.
 
 use crate::latency::Latency;
+use crate::protocol::Outcome;
 use crate::sample::{Sample, each};
 use crate::units::Unit;
 
@@ -74,6 +75,7 @@ measures! {
     TLS "tls" "TLS handshake p50" Millis false |s| millis(&s.load.tls_time, |l| l.p50);
     REQUEST "request" "request answered p50" Millis false |s| millis(&s.load.request_time, |l| l.p50);
     REQUEST_P99 "request-p99" "request answered p99" Millis false |s| millis(&s.load.request_time, |l| l.p99);
+    CONNECT_TIME "time" "connect, sum of the p50 of its steps" Millis false |s| connect_time(&s.load);
     CONNECTED_TABS "connected" "connected tabs" Count true |s| Some(s.load.connections as f64);
     RECEIVING_TABS "receiving" "tabs that receive" Count true |s| Some(s.load.browser.as_ref()?.receiving as f64);
     RENDERER_CPU "renderer" "renderer CPU per delivery" Micros true
@@ -85,6 +87,13 @@ measures! {
     LOST "lost" "lost" Number false |s| Some(s.load.lost as f64);
     DUPLICATED "duplicated" "duplicated" Number false |s| Some(s.load.duplicated as f64);
     REORDERED "reordered" "reordered" Number false |s| Some(s.load.reordered as f64);
+}
+
+/// QUIC has no TCP, and without TLS there is no handshake of it.
+fn connect_time(load: &Outcome) -> Option<f64> {
+    let steps = [&load.tcp_time, &load.tls_time, &load.request_time];
+    load.request_time.as_ref()?;
+    Some(steps.into_iter().flatten().map(|step| step.p50 / 1e3).sum())
 }
 
 fn millis(latency: &Option<Latency>, of: fn(&Latency) -> f64) -> Option<f64> {

@@ -220,7 +220,7 @@ pub(crate) static CONTENDERS: &[Contender] = &[
          when the stream has stored it, while our server alone keeps its log only in memory. A client can resume. \
          Browsers use it by the server's WebSocket listener, which is not measured.",
     ),
-    contender("redis", "Redis", MESSAGE_QUEUE, Queue(Broker::Redis), Redis).with(
+    contender("redis", "Redis Streams", MESSAGE_QUEUE, Queue(Broker::Redis), Redis).with(
         "Redis Streams, without our server in between. Each client sends XREAD BLOCK again after each response, like \
          a poll. A publish is answered when it is in the log file, which is on disk within a second, while our \
          server alone keeps its log only in memory. Browsers cannot use it. Pub/Sub, its broadcast without storage, is \

@@ -48,8 +48,9 @@ pub(crate) static WS: Peer = Peer {
     name: "ws",
     adapters: &[Adapter::ours(WebSocket)],
     settings: "Node with the package ws and its \"server broadcast\" loop. It stores nothing. With compression, each \
-               client has its own context, with the settings of its README, which recommends compression only if it \
-               is really needed.",
+               client has its own history, with the zlib options of its README. The example there also turns \
+               histories off and sends messages below 1,024 B as they are, so it would not compress these, and the \
+               README recommends compression only if it is really needed.",
     better: "It sends fewer bytes, because a message is only its payload. It is a library of 160 KB for a runtime that \
              many services use already.",
     is_proxy: false,
@@ -58,8 +59,10 @@ pub(crate) static WS: Peer = Peer {
 pub(crate) static BUN: Peer = Peer {
     name: "bun",
     adapters: &[Adapter::ours(WebSocket)],
-    settings: "Bun.serve with publish. It stores nothing. With compression, each message is compressed alone, and again \
-               for each client. uWebSockets itself can prepare a message once.",
+    settings: "Bun.serve with publish. It stores nothing. With compression, each client has a history of 3 KB, \
+               which uWebSockets recommends for publish. With perMessageDeflate: true, Bun compresses each message \
+               alone, which takes less CPU time and memory and sends more bytes. uWebSockets itself can prepare a \
+               message once.",
     better: "It sends fewer bytes, because a message is only its payload. Its topics and its sends are compiled code \
              (uWebSockets), while the application is JavaScript.",
     is_proxy: false,
@@ -91,8 +94,9 @@ pub(crate) static NCHAN: Peer = Peer {
                memory. A client by WebSocket does not receive the ids by which it could resume, \
                which need the subprotocol ws+meta.nchan. With compression, a message is compressed once for all \
                clients, without history.",
-    better: "It is a module of nginx, so that TLS, limits and access rules are those of nginx. Its workers share the \
-             channels, and Redis connects several machines. By WebSocket it sends fewer bytes, because a message is \
+    better: "It is a module of nginx, so that TLS, limits and access rules are those of nginx. A client by SSE resumes \
+               after its last id, and it has long-polling. Its workers share the channels, and Redis connects several \
+               machines. By WebSocket it sends fewer bytes, because a message is \
              only its payload.",
     is_proxy: false,
 };
@@ -120,7 +124,7 @@ pub(crate) static SOCKET_IO: Peer = Peer {
         ..Adapter::ours(WebSocket)
     }],
     settings: "socket.io on Node with a room for each topic, only the transport WebSocket, the native add-ons of ws, \
-               and no reference to first requests, as its documentation recommends. It stores nothing here.",
+               and no reference to first requests: three recommendations of its documentation. It stores nothing here.",
     better: "Clients and server call each other with answers. It can restore what a client has missed after a short \
              disconnect, falls back to long-polling, and has adapters for several servers.",
     is_proxy: false,
@@ -139,7 +143,7 @@ pub(crate) static GORILLA_HUB: Peer = Peer {
     name: "gorilla-hub",
     adapters: &[Adapter::ours(WebSocket)],
     settings: "gorilla/websocket in Debian's version with the hub of its chat example, two goroutines for each client, \
-               PreparedMessage, and GOMAXPROCS=1. It stores nothing, and a client that is 256 messages late is \
+               PreparedMessage, and GOMAXPROCS=1. Unlike the example, it does not join queued messages into one. It stores nothing, and a client that is 256 messages late is \
                disconnected. With compression, a message is compressed once for all clients, without history.",
     better: "It sends fewer bytes, because a message is only its payload. It is a short program, to which an \
              application adds what it needs.",
@@ -186,6 +190,7 @@ pub(crate) static HAPROXY: Peer = Peer {
     name: "haproxy",
     settings: "Our server, and HAProxy as a proxy in front of it, with one thread and timeouts of an hour. CPU \
                time and memory are those of both processes.",
+    better: HAPROXY_BETTER,
     ..PROXY
 };
 
@@ -193,8 +198,12 @@ pub(crate) static HAPROXY_DEFAULTS: Peer = Peer {
     name: "haproxy-defaults",
     settings: "Our server, and HAProxy as a proxy in front of it, with the timeouts of Debian's configuration: 50 s. CPU time \
                and memory are those of both processes.",
+    better: HAPROXY_BETTER,
     ..PROXY
 };
+
+const HAPROXY_BETTER: &str =
+    "It ends TLS, checks the health of servers, and balances between them.";
 
 /// What all proxies have in common.
 const PROXY: Peer = Peer {

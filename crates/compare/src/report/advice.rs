@@ -187,7 +187,7 @@ pub(super) static DECISIONS: &[Decision] = &[
         "services that share work, acknowledge it, or need it for days",
         "a message queue, read directly",
         "it has consumer groups, acknowledgements and storage",
-        &[figure("fan-out", "steady.cpu", &["NATS", "JetStream", "Redis", "SSE"])],
+        &[figure("fan-out", "steady.cpu", &["NATS", "JetStream", "Redis Streams", "SSE"])],
     ),
 ];
 

@@ -1,7 +1,7 @@
 use super::{DEFAULT, figure};
 use crate::plan::Compression;
 use crate::scenario::{Plot, Scenario, Shape, Table};
-use crate::sequence::{FAN_OUT, SATURATION, STEADY, Sequence};
+use crate::sequence::{CONNECT_STAGE, FAN_OUT, SATURATION, STEADY, Sequence};
 use crate::workload::{Payload, Workload};
 
 pub(super) static SCENARIO: Scenario = Scenario {
@@ -23,18 +23,21 @@ pub(super) static SCENARIO: Scenario = Scenario {
         saturation_seconds: 1.0,
         ..Workload::DEFAULT
     },
-    sequences: &[Sequence { stages: &[STEADY, SATURATION], ..FAN_OUT }],
-    tables: &[Table {
-        title: "Deliveries",
-        columns: &[
-            "steady.rate",
-            "steady.cpu",
-            "steady.p99",
-            "steady.received",
-            "saturation.rate",
-            "saturation.cpu",
-        ],
-    }],
+    sequences: &[Sequence { stages: &[CONNECT_STAGE, STEADY, SATURATION], ..FAN_OUT }],
+    tables: &[
+        Table {
+            title: "Deliveries",
+            columns: &[
+                "steady.rate",
+                "steady.cpu",
+                "steady.p99",
+                "steady.received",
+                "saturation.rate",
+                "saturation.cpu",
+            ],
+        },
+        Table { title: "Connecting", columns: &["connect.cpu", "connect.bytes", "connect.memory"] },
+    ],
     plots: &[Plot {
         title: "CPU per delivery",
         note: "microseconds in the server",
