@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use tidings_compare::{
-    Compression, Folder, Plan, Prices, Progress, Report, RunningServer, Scenario, bill_text,
-    merged, page, run,
+    Compression, Folder, Plan, Progress, Report, RunningServer, Scenario, bill_text, merged, page,
+    run,
 };
 
 use crate::compare_args::{CompareArgs, Compressed, HttpVersion};
@@ -47,13 +47,13 @@ pub(crate) async fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
         Err(error) => return Ok(usage(&error)),
     };
     let output = args.output.as_deref().or(args.all.then_some(Path::new("comparison")));
-    let prices = prices(&args);
-    let open_folder = if args.bill { Folder::open } else { Folder::create };
+    let assumptions = args.bill.assumptions();
+    let open_folder = if args.bill.bill { Folder::open } else { Folder::create };
     let mut folder = output.map(open_folder).transpose()?;
     if let Some(folder) = &mut folder {
-        folder.prices = prices;
+        folder.assumptions = assumptions;
     }
-    if let (Some(folder), true) = (&folder, args.bill) {
+    if let (Some(folder), true) = (&folder, args.bill.bill) {
         return show_bill(folder);
     }
     if let Some(reason) = without_queues(&args) {
@@ -82,7 +82,7 @@ pub(crate) async fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
             output.write(&report.json())?;
         }
         if let Some(output) = html.take() {
-            output.write(&page(std::slice::from_ref(&report), false, prices))?;
+            output.write(&page(std::slice::from_ref(&report), false, assumptions))?;
         }
         is_clean &= report.is_clean();
         if report.is_interrupted() {
@@ -107,24 +107,14 @@ fn merge(files: &[PathBuf]) -> anyhow::Result<String> {
     merged(&reports?)
 }
 
-fn prices(args: &CompareArgs) -> Prices {
-    let default = Prices::default();
-    Prices {
-        core: args.price_core.unwrap_or(default.core),
-        gib: args.price_gib.unwrap_or(default.gib),
-        egress: args.price_egress.unwrap_or(default.egress),
-    }
-}
-
-/// Prints the monthly cost of a million clients, from the reports of a folder, and writes it to the page.
+/// Prints what clients cost in a month, from the reports of a folder.
 ///
 /// # Errors
 /// Fails if a report cannot be read, or if one of the scenarios that are needed is missing.
 fn show_bill(folder: &Folder) -> anyhow::Result<ExitCode> {
-    let bill = bill_text(&folder.reports()?, folder.prices);
+    let bill = bill_text(&folder.reports()?, folder.assumptions);
     let bill = bill
         .context("the bill needs the scenarios tls, topics, idle and wire: measure them first")?;
-    folder.write_page()?;
     print!("{bill}");
     Ok(ExitCode::SUCCESS)
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 use clap::ValueEnum;
 use tidings_compare::Payload;
 
+use crate::bill_args::BillArgs;
 use crate::remote::{CredentialArgs, Secret};
-use crate::values::{price, seconds};
+use crate::values::seconds;
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum HttpVersion {
@@ -41,7 +42,7 @@ pub(crate) enum Compressed {
   tidings compare --baseline --rows saturation,p99 --rounds 5
   tidings compare --scenario broker
   tidings compare --merge here/fan-out.json there/fan-out.json
-  tidings compare --bill --output comparison --price-egress 0.01
+  tidings compare --bill --output comparison --bill-clients 200000 --price-egress 0.01
   tidings compare --url http://127.0.0.1:8080
 
 Latency counts from the time for which the publish was scheduled.
@@ -126,18 +127,8 @@ pub(crate) struct CompareArgs {
     /// Print the figures of these files of raw data side by side, from several machines, and measure nothing
     #[arg(long, value_name = "FILE", num_args = 2.., conflicts_with_all = ["scenario", "all", "output", "url"])]
     pub(crate) merge: Vec<PathBuf>,
-    /// Print the monthly cost of a million clients from the figures in the folder of --output, and measure nothing
-    #[arg(long, requires = "output", conflicts_with = "all")]
-    pub(crate) bill: bool,
-    /// Calculate the bill with this price of a core for a month, in any currency [default: 25]
-    #[arg(long, value_name = "PRICE", value_parser = price)]
-    pub(crate) price_core: Option<f64>,
-    /// Calculate the bill with this price of a GiB of memory for a month [default: 3]
-    #[arg(long, value_name = "PRICE", value_parser = price)]
-    pub(crate) price_gib: Option<f64>,
-    /// Calculate the bill with this price of a GB (10^9 bytes) to clients [default: 0.09]
-    #[arg(long, value_name = "PRICE", value_parser = price)]
-    pub(crate) price_egress: Option<f64>,
+    #[command(flatten)]
+    pub(crate) bill: BillArgs,
     /// Write all raw figures as JSON (- is standard output; the table then goes to standard error)
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,

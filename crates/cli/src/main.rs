@@ -1,6 +1,7 @@
 //! The program `tidings`: serve, compare, publish, subscribe.
 
 mod args;
+mod bill_args;
 #[cfg(feature = "axum")]
 mod broadcast;
 #[cfg_attr(not(feature = "brokers"), path = "no_broker.rs")]

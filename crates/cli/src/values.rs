@@ -43,14 +43,14 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "expected 0.001 to 86400 seconds".to_owned())
 }
 
-/// Parses a price.
+/// Parses a price or a quantity.
 ///
 /// # Errors
 /// Fails with what is expected if the text is not a number, or if it is negative or infinite.
-pub(crate) fn price(text: &str) -> Result<f64, String> {
-    let price: Option<f64> = text.parse().ok();
-    let price = price.filter(|price| price.is_finite() && *price >= 0.0);
-    price.ok_or_else(|| "expected a number from 0 on, such as 0.09".to_owned())
+pub(crate) fn number(text: &str) -> Result<f64, String> {
+    let number: Option<f64> = text.parse().ok();
+    let number = number.filter(|number| number.is_finite() && *number >= 0.0);
+    number.ok_or_else(|| "expected a number from 0 on, such as 0.09".to_owned())
 }
 
 /// Parses a time as [`seconds`] does, or `0`.

@@ -37,7 +37,7 @@ fn message_queues_are_measured_next_to_a_transport() {
 fn a_missing_queue_server_is_reported_and_the_rest_is_measured() {
     let (code, printed) = compare("sse,redis", Some("/nowhere"));
     assert_eq!(code, Some(0), "{printed}");
-    let missing = "Redis: not measured: there is no redis-server in PATH: get it from";
+    let missing = "Redis Streams: not measured: there is no redis-server in PATH: get it from";
     assert!(printed.contains(missing) && printed.contains("Saturation"), "{printed}");
     let (code, printed) = compare("redis", Some("/nowhere"));
     assert_eq!(code, Some(1), "{printed}");

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 
-use crate::bill::Prices;
+use crate::bill::Assumptions;
 use crate::report::{Report, page, part};
 use crate::scenario::Scenario;
 
@@ -18,8 +18,8 @@ const PAGE: &str = "report.html";
 #[derive(Clone, Debug)]
 pub struct Folder {
     path: PathBuf,
-    /// The prices of the bill on the page. Default: those of [`Prices::default`].
-    pub prices: Prices,
+    /// Those of the bill on the page. Default: those of [`Assumptions::default`].
+    pub assumptions: Assumptions,
 }
 
 impl Folder {
@@ -30,7 +30,7 @@ impl Folder {
     pub fn create(path: &Path) -> anyhow::Result<Self> {
         let failed = || format!("cannot create the folder {}", path.display());
         fs::create_dir_all(path).with_context(failed)?;
-        Ok(Self { path: path.to_owned(), prices: Prices::default() })
+        Ok(Self { path: path.to_owned(), assumptions: Assumptions::default() })
     }
 
     /// Opens a folder that exists.
@@ -39,7 +39,7 @@ impl Folder {
     /// Fails if there is no such folder.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
         ensure!(path.is_dir(), "there is no folder {}", path.display());
-        Ok(Self { path: path.to_owned(), prices: Prices::default() })
+        Ok(Self { path: path.to_owned(), assumptions: Assumptions::default() })
     }
 
     /// Returns the report of a scenario, or `None` if there is none.
@@ -72,7 +72,7 @@ impl Folder {
     /// # Errors
     /// Fails if a report cannot be read.
     pub fn page(&self) -> anyhow::Result<String> {
-        Ok(page(&self.reports()?, true, self.prices))
+        Ok(page(&self.reports()?, true, self.assumptions))
     }
 
     /// Returns a part of the document about all reports, in Markdown: `decisions`, `claims`, `bill`, or `scenarios`. The
@@ -82,15 +82,7 @@ impl Folder {
     /// Fails if a report cannot be read.
     pub fn markdown(&self, part_name: &str) -> anyhow::Result<Option<String>> {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        Ok(part(&self.reports()?, part_name, &name, self.prices))
-    }
-
-    /// Writes the page about all reports of the folder.
-    ///
-    /// # Errors
-    /// Fails if it cannot be written, or a report cannot be read.
-    pub fn write_page(&self) -> anyhow::Result<()> {
-        self.write_file(&self.path.join(PAGE), &self.page()?)
+        Ok(part(&self.reports()?, part_name, &name, self.assumptions))
     }
 
     /// Writes the raw data of a report, and then the page.
@@ -99,7 +91,7 @@ impl Folder {
     /// Fails if a file cannot be written, or another report of the folder cannot be read.
     pub fn write(&self, report: &Report) -> anyhow::Result<()> {
         self.write_file(&self.raw_data(&report.scenario), &report.json())?;
-        self.write_page()
+        self.write_file(&self.path.join(PAGE), &self.page()?)
     }
 
     /// Replaces a file at once, so that an interruption never leaves half of it.

@@ -78,7 +78,7 @@ mod units;
 mod warnings;
 mod workload;
 
-pub use bill::{Prices, bill_text};
+pub use bill::{Assumptions, bill_text};
 pub use contender::contender_names;
 pub use environment::{Environment, Version};
 pub use folder::Folder;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::advice::{CLAIMS, DECISIONS, Decision};
 use super::markdown::{head, line};
 use super::{Report, in_order};
-use crate::bill::{self, Prices};
+use crate::bill::{self, Assumptions};
 use crate::scenario::Scenario;
 
 /// Returns a part of the document by its name: `decisions`, `claims`, `bill`, or `scenarios` with a section for each.
@@ -15,13 +15,13 @@ pub(crate) fn part(
     reports: &[Report],
     name: &str,
     raw_data: &str,
-    prices: Prices,
+    assumptions: Assumptions,
 ) -> Option<String> {
     let reports = in_order(reports);
     let text = match name {
         "decisions" => decisions(&reports),
         "claims" => claims(&reports),
-        "bill" => bill(&reports, prices),
+        "bill" => bill(&reports, assumptions),
         "scenarios" => reports.iter().map(|report| section(report, raw_data)).collect(),
         _ => String::new(),
     };
@@ -55,8 +55,8 @@ fn claims(reports: &[&Report]) -> String {
     verdicts.map(|(claim, verdict)| format!("- *“{claim}”* {verdict}\n")).collect()
 }
 
-fn bill(reports: &[&Report], prices: Prices) -> String {
-    let lines = bill::bill(reports, prices);
+fn bill(reports: &[&Report], assumptions: Assumptions) -> String {
+    let lines = bill::bill(reports, assumptions);
     if lines.is_empty() {
         return String::new();
     }
@@ -65,7 +65,7 @@ fn bill(reports: &[&Report], prices: Prices) -> String {
     for one in &lines {
         text += &line([one.title.clone()].into_iter().chain(one.cells()));
     }
-    format!("{text}\n{}\n", bill::assumptions(prices))
+    format!("{text}\n{}\n", bill::sentences(assumptions))
 }
 
 /// The question of a scenario, its answer, its tables, and how it was measured.
@@ -115,7 +115,7 @@ mod tests {
     use crate::report::tests::sample;
 
     fn part_of(name: &str) -> Option<String> {
-        part(&[sample()], name, "raw", Prices::default())
+        part(&[sample()], name, "raw", Assumptions::default())
     }
 
     #[test]
@@ -146,6 +146,7 @@ mod tests {
     fn a_part_without_figures_or_of_another_name_is_missing() {
         assert_eq!(part_of("bill"), None);
         assert_eq!(part_of("pigeons"), None);
-        assert!(part_of("claims").unwrap().starts_with("- *“SSE is lighter"));
+        // The other claim needs the scenario idle as well.
+        assert!(part_of("claims").unwrap().starts_with("- *“Long-polling is inefficient"));
     }
 }

@@ -13,8 +13,7 @@ pub(super) static SCENARIO: Scenario = Scenario {
     limits: "Most of these servers store nothing, so a client that is disconnected misses notifications. Those that \
              scale over cores by themselves do more on a larger machine. Our server sends by io_uring, which containers \
              often forbid; the rows with plain writes are without it. At saturation, 64 notifications for the same \
-             clients are in flight: a server that sends several together pays one send for them, which it could not \
-             with a topic for each client.",
+             clients are in flight: a server that sends several together pays one send for them, which it could not with a topic for each client. The servers from Debian 12 are some years old, and newer ones may be faster.",
     contenders: &["websocket", "websocket-plain", "sse", "sse-plain", "peers"],
     compression: Some(Compression::Both),
     workload: Workload {

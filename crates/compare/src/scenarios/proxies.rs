@@ -12,7 +12,7 @@ pub(super) static SCENARIO: Scenario = Scenario {
     limits: "Clients connect without TLS, which a proxy usually terminates. Proxy and server take turns on one core, so the \
              latency is higher than with a core for each. nginx allows 512 connections for each worker by default, and \
              each client needs two. The server sends heartbeats every 25 s, which is less than the timeouts by \
-             default: 60 s in nginx, 50 s in Debian's HAProxy.",
+             default: 60 s in nginx, 50 s in Debian's HAProxy. The servers from Debian 12 are some years old, and newer ones may be faster.",
     contenders: &["transports", "proxies"],
     workload: Workload { clients: 200, publishers: 16, ..Workload::DEFAULT },
     sequences: &[Sequence { stages: &[CONNECT_STAGE, STEADY, SATURATION], ..FAN_OUT }],
@@ -35,9 +35,13 @@ pub(super) static SCENARIO: Scenario = Scenario {
         shape: CPU_BARS,
     }],
     answer: |it| {
+        let websocket = match it.value("WebSocket, nginx defaults", "steady.cpu") {
+            Some(_) => "",
+            None => " By WebSocket, clients do not connect through nginx with its defaults.",
+        };
         Some(format!(
             "Through nginx, a delivery by SSE takes {} times the CPU time, and the p50 is {} instead of {}. Through \
-             HAProxy, it takes {} times the CPU time, and the p50 is {}.",
+             HAProxy, it takes {} times the CPU time, and the p50 is {}.{websocket}",
             ratio(it, ("SSE, nginx", "steady.cpu"), ("SSE", "steady.cpu"))?,
             figure(it, "SSE, nginx", "steady.p50")?,
             figure(it, "SSE", "steady.p50")?,

@@ -75,9 +75,11 @@ pub(super) static SCENARIO: Scenario = Scenario {
         },
     ],
     answer: |it| {
+        let kernel = figure(it, "SSE", "stalled.kernel-growth")
+            .map_or(String::new(), |bytes| format!(", and the memory of the kernel by {bytes}"));
         Some(format!(
             "With ten clients of 100 that do not read, the p99 of the others is {} instead of {} by SSE, and the server \
-             grows by {}.",
+             grows by {}{kernel}.",
             figure(it, "SSE", "stalled.p99")?,
             figure(it, "SSE", "healthy.p99")?,
             figure(it, "SSE", "stalled.growth")?,

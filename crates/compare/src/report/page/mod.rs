@@ -10,7 +10,7 @@ use tidings_live_page::LOOK;
 use super::advice::{CLAIMS, DECISIONS, Decision};
 use super::markup::text;
 use super::{Report, in_order};
-use crate::bill::{self, Prices};
+use crate::bill::{self, Assumptions};
 use crate::scenario::Scenario;
 
 const STYLE: &str = include_str!("../page.css");
@@ -18,8 +18,8 @@ const STYLE: &str = include_str!("../page.css");
 /// Returns the page of these reports, in the order of the scenarios. `raw_data` is `true` if the page is in the folder of
 /// the reports' JSON, to which it then has links.
 ///
-/// The bill has these prices. It is only written if the scenarios that it needs were measured.
-pub fn page(reports: &[Report], raw_data: bool, prices: Prices) -> String {
+/// The bill has these assumptions. It is only written if the scenarios that it needs were measured.
+pub fn page(reports: &[Report], raw_data: bool, assumptions: Assumptions) -> String {
     let reports = in_order(reports);
     let title = match &reports[..] {
         [one] => scenario(one).map_or("Comparison", |it| it.question),
@@ -44,7 +44,7 @@ pub fn page(reports: &[Report], raw_data: bool, prices: Prices) -> String {
     if reports.len() > 1 {
         decisions(&mut page, &reports);
         claims(&mut page, &reports);
-        bill(&mut page, &reports, prices);
+        bill(&mut page, &reports, assumptions);
         answers(&mut page, &reports);
     }
     for report in &reports {
@@ -103,20 +103,20 @@ fn claims(page: &mut String, reports: &[&Report]) {
     page.push_str("</dl>\n");
 }
 
-/// Writes the monthly cost of a million clients.
-fn bill(page: &mut String, reports: &[&Report], prices: Prices) {
-    let lines = bill::bill(reports, prices);
+/// Writes what clients cost in a month.
+fn bill(page: &mut String, reports: &[&Report], assumptions: Assumptions) {
+    let lines = bill::bill(reports, assumptions);
     if lines.is_empty() {
         return;
     }
     let headings = bill::HEADINGS.map(|name| format!("<th scope=\"col\">{name}</th>")).concat();
     let _ = writeln!(
         page,
-        "<h2>What a million clients cost in a month</h2>\n<p class=\"quiet-text\">{}</p>\n<div class=\"wide\" \
+        "<h2>What clients cost in a month</h2>\n<p class=\"quiet-text\">{}</p>\n<div class=\"wide\" \
          role=\"region\" aria-label=\"Monthly cost\" tabindex=\"0\"><table>\n<thead><tr class=\"groups\"><td></td>\
-         <th scope=\"colgroup\" colspan=\"3\">needed</th><th scope=\"colgroup\" colspan=\"4\">costs</th></tr>\
+         <th scope=\"colgroup\" colspan=\"4\">needed</th><th scope=\"colgroup\" colspan=\"4\">costs</th></tr>\
          <tr><th></th>{headings}</tr></thead>\n<tbody>",
-        text(&bill::assumptions(prices))
+        text(&bill::sentences(assumptions))
     );
     for line in lines {
         let cells = line.cells().map(|cell| format!("<td>{cell}</td>")).concat();
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn the_page_refers_to_no_other_file() {
-        let page = page(&[sample()], false, Prices::default());
+        let page = page(&[sample()], false, Assumptions::default());
         for outside in ["src=", "href=", "url(", "@import", "<script"] {
             assert!(!page.contains(outside), "{outside}");
         }
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_page_of_several_begins_with_what_to_choose_and_has_the_order_of_the_scenarios() {
-        let page = page(&two(), true, Prices::default());
+        let page = page(&two(), true, Assumptions::default());
         let at = |part: &str| page.find(part).unwrap_or_else(|| panic!("no {part} in {page}"));
         assert!(at("<h2>What to choose") < at("<h2>Claims, tested"));
         assert!(at("<h2>Claims, tested") < at("id=\"fan-out\""));
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn links_are_to_sections_that_exist_and_to_raw_data() {
-        let page = page(&two(), true, Prices::default());
+        let page = page(&two(), true, Assumptions::default());
         for link in page.split("href=\"").skip(1) {
             let target = link.split('"').next().unwrap();
             match target.strip_prefix('#') {
@@ -186,7 +186,7 @@ mod tests {
         let is_it = |it: &&mut crate::Sample| it.contender == "SSE" && it.stage == "steady";
         report.samples.iter_mut().find(is_it).unwrap().stolen = 0.4;
         report.warnings = crate::Warning::of(&report.samples, &report.summary, &contenders());
-        let page = page(&[report], false, Prices::default());
+        let page = page(&[report], false, Assumptions::default());
         assert!(page.contains("in doubt: SSE ¹"), "{page}");
         let table = &page[page.find("Every figure").unwrap()..];
         assert_eq!(table.matches(" ¹<small>").count(), 7, "rate, CPU and five latencies: {table}");
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_box_hides_a_contender_in_tables_and_plots() {
-        let page = page(&[sample()], false, Prices::default());
+        let page = page(&[sample()], false, Assumptions::default());
         assert!(page.contains("section:has(.f2:not(:checked)) .t2 { display: none; }"));
         assert!(
             page.contains("class=\"f2\" checked><i class=\"dot b2\"></i>SSE</label>"),
@@ -210,7 +210,7 @@ mod tests {
     fn message_queues_have_their_own_heading() {
         let mut report = sample();
         report.summary.transports[3] = "NATS".to_owned();
-        let page = page(&[report], false, Prices::default());
+        let page = page(&[report], false, Assumptions::default());
         assert!(page.contains("colspan=\"1\">Message queues, read directly</th>"), "{page}");
     }
 
@@ -225,7 +225,7 @@ mod tests {
         report.remarks[0].text = evil.into();
         report.missing[0].problem = evil.into();
         report.warnings = vec![crate::Warning::new(crate::Doubt::OneRound, evil)];
-        let page = page(&[report], false, Prices::default());
+        let page = page(&[report], false, Assumptions::default());
         assert!(!page.contains("<script"), "{page}");
         assert!(page.contains("&lt;script&gt;"));
     }
