@@ -1,7 +1,7 @@
 //! The reports of the load, for every command and transport.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -214,14 +214,38 @@ fn a_publisher_reconnects_if_the_server_closed_its_idle_connection() {
         let accept = || BufReader::new(listener.accept().expect("the load connects").0);
         drop(accept());
         let mut client = accept();
-        read_head(&mut client);
-        let head = b"HTTP/1.1 101 Switching Protocols\r\n\r\n";
-        client.get_mut().write_all(head).expect("the load reads");
+        begin_websocket(&mut client);
         let mut publisher = accept();
         for _ in 0..3 {
             let payload = take_publish(&mut publisher);
-            let frame = [&[0x81, payload.len() as u8], &payload[..]].concat();
-            client.get_mut().write_all(&frame).expect("the load reads");
+            deliver_by_websocket(&mut client, &payload);
+        }
+        let _ = client.read_to_end(&mut Vec::new());
+    });
+    let one = json!({ "publishers": 1, "payload": 48, "patience": 10.0 });
+    let mut load = Load::start(&address, "websocket", 1, &one);
+    load.run(&connect());
+    expect_deliveries(&load.run(&publish(50.0, 1, 0.06)), 3);
+    load.end();
+    join(server);
+}
+
+#[test]
+fn a_publisher_reconnects_if_the_server_closes_with_its_answer() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("a local address").to_string();
+    let server = thread::spawn(move || {
+        let accept = || BufReader::new(listener.accept().expect("the load connects").0);
+        let mut publisher = accept();
+        let mut client = accept();
+        begin_websocket(&mut client);
+        for index in 0..3 {
+            if index > 0 {
+                publisher = accept();
+            }
+            let payload = take_publish(&mut publisher);
+            publisher.get_ref().shutdown(Shutdown::Write).expect("the load is connected");
+            deliver_by_websocket(&mut client, &payload);
         }
         let _ = client.read_to_end(&mut Vec::new());
     });
@@ -238,16 +262,25 @@ fn serve_badly(listener: &TcpListener) {
     let accept = || BufReader::new(listener.accept().expect("the load connects").0);
     let mut publisher = accept();
     let mut client = accept();
-    read_head(&mut client);
-    let head = b"HTTP/1.1 101 Switching Protocols\r\n\r\n";
-    client.get_mut().write_all(head).expect("the load reads");
+    begin_websocket(&mut client);
     let six: Vec<_> = (0..6).map(|_| take_publish(&mut publisher)).collect();
     for index in [0, 2, 2, 4, 3, 5] {
-        let frame = [&[0x81, six[index].len() as u8], &six[index][..]].concat();
-        client.get_mut().write_all(&frame).expect("the load reads");
+        deliver_by_websocket(&mut client, &six[index]);
     }
     // Stays connected until the load exits, because the load counts its connections after its patience has ended.
     let _ = client.read_to_end(&mut Vec::new());
+}
+
+/// Reads the request of a client and accepts it.
+fn begin_websocket(client: &mut BufReader<TcpStream>) {
+    read_head(client);
+    let head = b"HTTP/1.1 101 Switching Protocols\r\n\r\n";
+    client.get_mut().write_all(head).expect("the load reads");
+}
+
+fn deliver_by_websocket(client: &mut BufReader<TcpStream>, payload: &[u8; 48]) {
+    let frame = [&[0x81, payload.len() as u8], &payload[..]].concat();
+    client.get_mut().write_all(&frame).expect("the load reads");
 }
 
 /// Waits for a server that a test plays in a thread.
