@@ -48,12 +48,12 @@ pub(crate) async fn compare(args: CompareArgs) -> anyhow::Result<ExitCode> {
     };
     let output = args.output.as_deref().or(args.all.then_some(Path::new("comparison")));
     let assumptions = args.bill.assumptions();
-    let open_folder = if args.bill.bill { Folder::open } else { Folder::create };
+    let open_folder = if args.bill.print { Folder::open } else { Folder::create };
     let mut folder = output.map(open_folder).transpose()?;
     if let Some(folder) = &mut folder {
         folder.assumptions = assumptions;
     }
-    if let (Some(folder), true) = (&folder, args.bill.bill) {
+    if let (Some(folder), true) = (&folder, args.bill.print) {
         return show_bill(folder);
     }
     if let Some(reason) = without_queues(&args) {

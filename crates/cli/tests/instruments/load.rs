@@ -208,40 +208,28 @@ fn lost_duplicated_and_reordered_deliveries_are_counted() {
 
 #[test]
 fn a_publisher_reconnects_if_the_server_closed_its_idle_connection() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = listener.local_addr().expect("a local address").to_string();
-    let server = thread::spawn(move || {
-        let accept = || BufReader::new(listener.accept().expect("the load connects").0);
-        drop(accept());
-        let mut client = accept();
+    expect_three_deliveries_of(|listener| {
+        drop(accept(listener));
+        let mut client = accept(listener);
         begin_websocket(&mut client);
-        let mut publisher = accept();
+        let mut publisher = accept(listener);
         for _ in 0..3 {
             let payload = take_publish(&mut publisher);
             deliver_by_websocket(&mut client, &payload);
         }
         let _ = client.read_to_end(&mut Vec::new());
     });
-    let one = json!({ "publishers": 1, "payload": 48, "patience": 10.0 });
-    let mut load = Load::start(&address, "websocket", 1, &one);
-    load.run(&connect());
-    expect_deliveries(&load.run(&publish(50.0, 1, 0.06)), 3);
-    load.end();
-    join(server);
 }
 
 #[test]
 fn a_publisher_reconnects_if_the_server_closes_with_its_answer() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = listener.local_addr().expect("a local address").to_string();
-    let server = thread::spawn(move || {
-        let accept = || BufReader::new(listener.accept().expect("the load connects").0);
-        let mut publisher = accept();
-        let mut client = accept();
+    expect_three_deliveries_of(|listener| {
+        let mut publisher = accept(listener);
+        let mut client = accept(listener);
         begin_websocket(&mut client);
         for index in 0..3 {
             if index > 0 {
-                publisher = accept();
+                publisher = accept(listener);
             }
             let payload = take_publish(&mut publisher);
             publisher.get_ref().shutdown(Shutdown::Write).expect("the load is connected");
@@ -249,6 +237,13 @@ fn a_publisher_reconnects_if_the_server_closes_with_its_answer() {
         }
         let _ = client.read_to_end(&mut Vec::new());
     });
+}
+
+/// Asserts that a client by WebSocket receives three notifications from a server that a test plays.
+fn expect_three_deliveries_of(serve: fn(&TcpListener)) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("a local address").to_string();
+    let server = thread::spawn(move || serve(&listener));
     let one = json!({ "publishers": 1, "payload": 48, "patience": 10.0 });
     let mut load = Load::start(&address, "websocket", 1, &one);
     load.run(&connect());
@@ -259,9 +254,8 @@ fn a_publisher_reconnects_if_the_server_closes_with_its_answer() {
 
 /// Serves six notifications, of which it drops one, repeats one and swaps two.
 fn serve_badly(listener: &TcpListener) {
-    let accept = || BufReader::new(listener.accept().expect("the load connects").0);
-    let mut publisher = accept();
-    let mut client = accept();
+    let mut publisher = accept(listener);
+    let mut client = accept(listener);
     begin_websocket(&mut client);
     let six: Vec<_> = (0..6).map(|_| take_publish(&mut publisher)).collect();
     for index in [0, 2, 2, 4, 3, 5] {
@@ -269,6 +263,11 @@ fn serve_badly(listener: &TcpListener) {
     }
     // Stays connected until the load exits, because the load counts its connections after its patience has ended.
     let _ = client.read_to_end(&mut Vec::new());
+}
+
+/// Accepts the next connection of the load.
+fn accept(listener: &TcpListener) -> BufReader<TcpStream> {
+    BufReader::new(listener.accept().expect("the load connects").0)
 }
 
 /// Reads the request of a client and accepts it.
@@ -317,8 +316,6 @@ fn clients_and_publishers_continue_at_the_next_server() {
 
 /// Plays two servers of the same log. The first one ends without an answer to the second publish.
 fn serve_until_the_second_publish(first: TcpListener, second: &TcpListener) {
-    let accept =
-        |listener: &TcpListener| BufReader::new(listener.accept().expect("the load connects").0);
     let begin = |client: &mut BufReader<TcpStream>| {
         let head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
         client.get_mut().write_all(head).expect("the load reads");

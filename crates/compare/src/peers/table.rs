@@ -95,9 +95,8 @@ pub(crate) static NCHAN: Peer = Peer {
                which need the subprotocol ws+meta.nchan. With compression, a message is compressed once for all \
                clients, without history.",
     better: "It is a module of nginx, so that TLS, limits and access rules are those of nginx. A client by SSE resumes \
-               after its last id, and it has long-polling. Its workers share the channels, and Redis connects several \
-               machines. By WebSocket it sends fewer bytes, because a message is \
-             only its payload.",
+             after its last id, and it has long-polling. Its workers share the channels, and Redis connects several \
+             machines. By WebSocket it sends fewer bytes, because a message is only its payload.",
     is_proxy: false,
 };
 
@@ -143,8 +142,9 @@ pub(crate) static GORILLA_HUB: Peer = Peer {
     name: "gorilla-hub",
     adapters: &[Adapter::ours(WebSocket)],
     settings: "gorilla/websocket in Debian's version with the hub of its chat example, two goroutines for each client, \
-               PreparedMessage, and GOMAXPROCS=1. Unlike the example, it does not join queued messages into one. It stores nothing, and a client that is 256 messages late is \
-               disconnected. With compression, a message is compressed once for all clients, without history.",
+               PreparedMessage, and GOMAXPROCS=1. Unlike the example, it does not join queued messages into one. It \
+               stores nothing, and a client that is 256 messages late is disconnected. With compression, a message is \
+               compressed once for all clients, without history.",
     better: "It sends fewer bytes, because a message is only its payload. It is a short program, to which an \
              application adds what it needs.",
     is_proxy: false,

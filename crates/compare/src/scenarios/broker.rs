@@ -8,7 +8,8 @@ pub(super) static SCENARIO: Scenario = Scenario {
     question: "What does a broker below the servers cost?",
     method: "500 SSE clients are on one server without a broker, or on one or two servers over NATS JetStream or Redis. \
              Publishers are on the first server. The CPU time of the broker is counted separately.",
-    limits: "All servers and the broker share one core, so two servers are not faster than one. The servers from Debian 12 are some years old, and newer ones may be faster.",
+    limits: "All servers and the broker share one core, so two servers are not faster than one. The servers from \
+             Debian 12 are some years old, and newer ones may be faster.",
     contenders: &["broker"],
     workload: Workload { clients: 500, ..Workload::DEFAULT },
     sequences: &[FAN_OUT],

@@ -10,10 +10,11 @@ pub(super) static SCENARIO: Scenario = Scenario {
     method: "All clients subscribe to one topic. Then notifications are published one at a time, in bursts of ten, and \
              finally as fast as all clients receive them.",
     limits: "Clients are on the same machine, without TLS and without a proxy. Latency includes the sends to the \
-             clients that are served before, which take most of it. At saturation, 64 notifications for the same clients \
-             are in flight: a server that sends several together pays one send for them, which it could not with a \
-             topic for each client. Our server sends by io_uring, which containers often forbid. The memory of \
-             each of 1,000 clients includes what a server allocates once; the scenario idle has 10,000. The servers from Debian 12 are some years old, and newer ones may be faster.",
+             clients that are served before, which take most of it. At saturation, 64 notifications for the same \
+             clients are in flight: a server that sends several together pays one send for them, which it could not \
+             with a topic for each client. Our server sends by io_uring, which containers often forbid. The memory of \
+             each of 1,000 clients includes what a server allocates once; the scenario idle has 10,000. The servers \
+             from Debian 12 are some years old, and newer ones may be faster.",
     contenders: &["transports", "message-queue"],
     sequences: &[FAN_OUT],
     tables: &[

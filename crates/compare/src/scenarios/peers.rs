@@ -11,9 +11,11 @@ pub(super) static SCENARIO: Scenario = Scenario {
              and otherwise the settings that its documentation recommends, if there are any. Those that can compress \
              are also measured with compression. Each server is warmed up for a second.",
     limits: "Most of these servers store nothing, so a client that is disconnected misses notifications. Those that \
-             scale over cores by themselves do more on a larger machine. Our server sends by io_uring, which containers \
-             often forbid; the rows with plain writes are without it. At saturation, 64 notifications for the same \
-             clients are in flight: a server that sends several together pays one send for them, which it could not with a topic for each client. The servers from Debian 12 are some years old, and newer ones may be faster.",
+             scale over cores by themselves do more on a larger machine. Our server sends by io_uring, which \
+             containers often forbid; the rows with plain writes are without it. At saturation, 64 notifications for \
+             the same clients are in flight: a server that sends several together pays one send for them, which it \
+             could not with a topic for each client. The servers from Debian 12 are some years old, and newer ones may \
+             be faster.",
     contenders: &["websocket", "websocket-plain", "sse", "sse-plain", "peers"],
     compression: Some(Compression::Both),
     workload: Workload {

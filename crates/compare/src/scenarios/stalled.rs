@@ -78,7 +78,8 @@ pub(super) static SCENARIO: Scenario = Scenario {
     ],
     answer: |it| {
         let kernel = figure(it, "SSE", "stalled.kernel-growth")
-            .map_or(String::new(), |bytes| format!(", and the memory of the kernel by {bytes}"));
+            .map(|bytes| format!(", and the memory of the kernel by {bytes}"))
+            .unwrap_or_default();
         Some(format!(
             "With ten clients of 100 that do not read, the p99 of the others is {} instead of {} by SSE, and the server \
              grows by {}{kernel}.",
