@@ -125,6 +125,15 @@ impl Socket {
         PeerState::Gone
     }
 
+    /// Lets the system drop the unsent bytes with the connection if this error says that the peer has stopped reading.
+    /// Otherwise it would keep them, and send them for as long as the peer reads some of them now and then.
+    pub(crate) fn drop_unsent_if_stalled<T>(&self, ended: &io::Result<T>) {
+        if matches!(ended, Err(error) if error.kind() == io::ErrorKind::TimedOut) {
+            // An error means that the connection is gone.
+            let _ = self.io.get_ref().as_socket().set_linger(Some(Duration::ZERO));
+        }
+    }
+
     /// Waits until the peer has reset the connection.
     ///
     /// Cancel safe.
@@ -170,21 +179,21 @@ impl AsyncWrite for Socket {
     ) -> Poll<io::Result<usize>> {
         let Self { io, tls, .. } = &mut *self;
         let written = ready!(match tls {
-            None => Pin::new(&mut *io).poll_write(context, bytes),
-            Some(tls) => tls.poll_write(Pin::new(&mut *io), context, bytes),
+            None => Pin::new(io).poll_write(context, bytes),
+            Some(tls) => tls.poll_write(Pin::new(io), context, bytes),
         });
-        if matches!(&written, Err(error) if error.kind() == io::ErrorKind::TimedOut) {
-            // Otherwise the system would keep the unsent bytes, and send them for as long as the peer reads some of
-            // them now and then. An error means that the connection is gone.
-            let _ = io.get_ref().as_socket().set_linger(Some(Duration::ZERO));
-        }
+        self.drop_unsent_if_stalled(&written);
         Poll::Ready(written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Self { io, tls, .. } = &mut *self;
         if let Some(tls) = tls {
-            ready!(tls.poll_send(Pin::new(io), context))?;
+            let sent = ready!(tls.poll_send(Pin::new(&mut *io), context));
+            if sent.is_err() {
+                self.drop_unsent_if_stalled(&sent);
+                return Poll::Ready(sent);
+            }
         }
         Pin::new(io).poll_flush(context)
     }
@@ -192,7 +201,11 @@ impl AsyncWrite for Socket {
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Self { io, tls, .. } = &mut *self;
         if let Some(tls) = tls {
-            ready!(tls.poll_close(Pin::new(io), context))?;
+            let sent = ready!(tls.poll_close(Pin::new(&mut *io), context));
+            if sent.is_err() {
+                self.drop_unsent_if_stalled(&sent);
+                return Poll::Ready(sent);
+            }
         }
         Pin::new(io).poll_shutdown(context)
     }

@@ -33,8 +33,10 @@ pub(crate) async fn serve(
         Shape::Upgrade => {
             response::upgrade_head(&mut open, &accepted);
             socket.send(&open).await?;
-            client.converse(socket, accepted.encoder).await?;
-            Ok(AfterResponse::Done)
+            // Its own write deadline may be over before that of the socket.
+            let ended = client.converse(&mut socket, accepted.encoder).await;
+            socket.drop_unsent_if_stalled(&ended);
+            ended.map(|()| AfterResponse::Done)
         }
         Shape::Stream => {
             response::stream_head(&mut open, &accepted);
