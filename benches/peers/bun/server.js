@@ -15,8 +15,7 @@ Bun.serve({
     if (!server.upgrade(request, { data: topic })) return new Response('no upgrade', { status: 400 });
   },
   websocket: {
-    // A history for each client, of the size that uWebSockets recommends for publish.
-    perMessageDeflate: isCompressed && { compress: '3KB', decompress: 'shared' },
+    perMessageDeflate: isCompressed,
     idleTimeout: 0,
     // Beyond the limit Bun drops messages without notice.
     backpressureLimit: 64 * 1024 * 1024,

@@ -36,7 +36,7 @@ pub struct Plan {
     /// Parts of the keys of rows. Only these rows are measured. Default: empty, which means all rows.
     pub rows: Vec<String>,
     /// The most times that a cell is measured again if other work on the machine has disturbed it. All cells together are
-    /// measured again at most a quarter as often as they are measured. Default: 0.
+    /// measured again at most half as often as they are measured. Default: 0.
     pub repeats: usize,
     /// The folder with the start scripts of other servers. Default: `benches/peers` in the current directory.
     pub peers: PathBuf,

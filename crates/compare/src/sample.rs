@@ -75,6 +75,12 @@ pub struct NetworkSample {
     pub counts: Counts,
 }
 
+/// The kernel counts time in ticks of 10 ms. This is one tick in seconds of all of two cores: stolen time of one tick may be
+/// much less.
+const A_TICK: f64 = 0.005;
+/// The same for the time of other processes, which is a difference of several counters.
+const TICKS: f64 = 0.02;
+
 impl Sample {
     /// Returns `true` if everything was received, once and in order.
     pub fn is_clean(&self) -> bool {
@@ -92,10 +98,21 @@ impl Sample {
         each(self.network.as_ref()?.counts.down.bytes as f64, count)
     }
 
-    /// How much other work on the machine has disturbed it. From 1 on, there is a warning.
+    /// How much other work on the machine has disturbed it. It counts as disturbed from 1 on.
     pub(crate) fn disturbance(&self) -> f64 {
         let quota = if self.throttled > 0 { f64::INFINITY } else { 0.0 };
-        (self.stolen / STOLEN).max(self.others.unwrap_or(0.0) / CROWDED).max(quota)
+        let part_of = |part: f64, limit: f64, unsure: f64| {
+            if part * self.load.seconds > unsure { part / limit } else { 0.0 }
+        };
+        let stolen = part_of(self.stolen, STOLEN, A_TICK);
+        stolen.max(part_of(self.others.unwrap_or(0.0), CROWDED, TICKS)).max(quota)
+    }
+
+    /// `true` if it was disturbed, and the figures of its stage are those of rounds that were not.
+    pub(crate) fn is_left_out(&self, samples: &[Self]) -> bool {
+        let is_same = |it: &&Self| it.contender == self.contender && it.stage == self.stage;
+        self.disturbance() >= 1.0
+            && samples.iter().filter(is_same).any(|other| other.disturbance() < 1.0)
     }
 
     /// The rate of `count` events per second.

@@ -115,11 +115,16 @@ fn heading(figure: &Figure, samples: &[Sample], plan: &Plan) -> String {
     }
 }
 
-/// A figure of one contender for each round in which it is known. Integrity is the sum over all stages.
+/// A figure of one contender for each round in which it is known. Disturbed rounds are left out if there are others.
+/// Integrity is the sum over all stages, disturbed or not.
 pub(crate) fn figures(figure: &Figure, title: &str, samples: &[Sample]) -> BTreeMap<usize, f64> {
     let mut figures = BTreeMap::new();
-    let mine = samples.iter().filter(|sample| sample.contender == title);
-    for sample in mine.filter(|sample| figure.stage().is_none_or(|stage| stage == sample.stage)) {
+    let mine = samples.iter().filter(|sample| match figure.stage() {
+        _ if sample.contender != title => false,
+        Some(stage) => sample.stage == stage && !sample.is_left_out(samples),
+        None => true,
+    });
+    for sample in mine {
         if let Some(value) = (figure.of)(sample) {
             *figures.entry(sample.round).or_default() += value;
         }
@@ -132,7 +137,9 @@ pub(crate) fn spread(figures: &BTreeMap<usize, f64>) -> Option<Spread> {
 }
 
 fn curve(title: &str, stage: &str, samples: &[Sample]) -> Option<Curve> {
-    let mine = samples.iter().filter(|sample| sample.contender == title && sample.stage == stage);
+    let mine = samples.iter().filter(|sample| {
+        sample.contender == title && sample.stage == stage && !sample.is_left_out(samples)
+    });
     let rounds: Vec<&[(f64, f64)]> =
         mine.filter_map(|sample| Some(sample.load.latency.as_ref()?.curve.as_slice())).collect();
     let points = rounds.first()?.iter().enumerate().filter_map(|(at, (quantile, _))| {

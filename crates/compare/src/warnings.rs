@@ -174,7 +174,8 @@ impl Warning {
     ) -> Vec<Self> {
         let has_rounds = samples.iter().any(|sample| sample.round > 1);
         let of_sample = |sample| of_sample(sample, has_rounds);
-        let mut findings = rounds::merge_limits(samples.iter().flat_map(of_sample).collect());
+        let used = samples.iter().filter(|sample| !sample.is_left_out(samples));
+        let mut findings = rounds::merge_limits(used.flat_map(of_sample).collect());
         findings.extend(wide_spreads(summary));
         findings.sort_by_key(|finding| finding.kind);
         let transports = summary.transports.iter();
@@ -227,6 +228,7 @@ impl Place {
 mod tests {
     use super::*;
     use crate::report::tests::{contenders, sample};
+    use crate::scenario::Scenario;
 
     fn of(samples: &[Sample], summary: &Summary) -> Vec<Warning> {
         Warning::of(samples, summary, &contenders())
@@ -243,19 +245,39 @@ mod tests {
         let mut report = sample();
         for (contender, stage, stolen) in [("WebSocket", "steady", 0.05), ("SSE", "burst", 0.31)] {
             let is_it = |it: &&mut Sample| it.contender == contender && it.stage == stage;
-            report.samples.iter_mut().find(is_it).unwrap().stolen = stolen;
+            report.samples.iter_mut().filter(is_it).for_each(|sample| sample.stolen = stolen);
         }
         let doubts = of(&report.samples, &report.summary);
         let [doubt] = &doubts[..] else { panic!("{doubts:?}") };
-        let text = "SSE, burst, round 1 (and 1 more): the host gave 31 % of the CPU time to other machines";
+        let text = "SSE, burst, rounds 1, 2 and 3 (and 1 more): the host gave 31 % of the CPU time to other machines";
         assert_eq!(doubt.text, text);
+    }
+
+    #[test]
+    fn a_disturbed_round_is_left_out_if_another_was_not_disturbed() {
+        let mut report = sample();
+        let is_it = |it: &Sample| it.contender == "SSE" && it.stage == "steady";
+        let disturbed = report.samples.iter_mut().find(|it| is_it(it)).unwrap();
+        disturbed.stolen = 0.3;
+        disturbed.load.lost = 1;
+        let plan = Plan::of("tidings".into(), Scenario::named("fan-out").unwrap());
+        let summary = Summary::of(&report.samples, &contenders(), &plan);
+        assert_eq!(summary.value("SSE", "steady.p99").unwrap().n, 2);
+        assert_eq!(summary.value("SSE", "integrity.lost").unwrap().max, 1.0, "it is still a loss");
+        let doubts = of(&report.samples, &summary);
+        assert!(doubts.iter().all(|it| it.kind != Doubt::Stolen), "{doubts:?}");
+        let all = report.samples.iter_mut().filter(|it| is_it(it));
+        all.for_each(|sample| sample.stolen = 0.3);
+        let summary = Summary::of(&report.samples, &contenders(), &plan);
+        assert_eq!(summary.value("SSE", "steady.p99").unwrap().n, 3);
     }
 
     #[test]
     fn each_limit_causes_its_own_warning() {
         let raised = |stage: &str, change: fn(&mut Sample)| {
             let mut report = sample();
-            change(report.samples.iter_mut().find(|sample| sample.stage == stage).unwrap());
+            let is_it = |it: &&mut Sample| it.contender == "WebSocket" && it.stage == stage;
+            report.samples.iter_mut().filter(is_it).for_each(change);
             let doubts = of(&report.samples, &report.summary);
             assert_eq!(doubts.len(), 1, "{doubts:?}");
             doubts[0].text.clone()
@@ -271,7 +293,7 @@ mod tests {
         assert!(raised("burst", |s| s.throttled = 12).contains("used up in 12 periods"));
         let late = |s: &mut Sample| s.load.late.as_mut().unwrap().p90 = 4_200.0;
         assert!(raised("steady", late).contains("4.2 ms late"));
-        assert!(raised("steady", |s| s.load.lost = 3).contains("3 lost"));
+        assert!(raised("steady", |s| s.load.lost = 3).contains("9 lost"));
     }
 
     #[test]

@@ -59,10 +59,10 @@ pub(crate) static WS: Peer = Peer {
 pub(crate) static BUN: Peer = Peer {
     name: "bun",
     adapters: &[Adapter::ours(WebSocket)],
-    settings: "Bun.serve with publish. It stores nothing. With compression, each client has a history of 3 KB, \
-               which uWebSockets recommends for publish. With perMessageDeflate: true, Bun compresses each message \
-               alone, which takes less CPU time and memory and sends more bytes. uWebSockets itself can prepare a \
-               message once.",
+    settings: "Bun.serve with publish. It stores nothing. With compression, it has perMessageDeflate: true \
+               from its documentation, which compresses each message alone. A history for each client would send \
+               fewer bytes, and take more CPU time and much more memory. uWebSockets itself can prepare a message \
+               once.",
     better: "It sends fewer bytes, because a message is only its payload. Its topics and its sends are compiled code \
              (uWebSockets), while the application is JavaScript.",
     is_proxy: false,

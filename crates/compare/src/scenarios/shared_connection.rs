@@ -34,7 +34,7 @@ pub(super) static SCENARIO: Scenario = Scenario {
              sooner. All phones share one line. A client of tidings can follow all its topics in one stream, and then needs \
              no shared connection.",
     contenders: &["websocket", "websocket-http2", "sse", "sse-http2", "http3"],
-    workload: Workload { rounds: 2, rate: 100.0, steady_seconds: 10.0, ..Workload::DEFAULT },
+    workload: Workload { rounds: 5, rate: 100.0, steady_seconds: 10.0, ..Workload::DEFAULT },
     sequences: &[STREAMS],
     tables: &[Table {
         title: "On a bad Wi-Fi",

@@ -82,11 +82,12 @@ pub(super) fn of_sample(sample: &Sample, has_rounds: bool) -> Vec<Finding> {
         let text = format!("server and load were {} busy at most, {text}", percent(busiest));
         find(Doubt::NotSaturated, -busiest, text);
     }
-    if *stolen > STOLEN {
+    let is_disturbed = sample.disturbance() >= 1.0;
+    if is_disturbed && *stolen > STOLEN {
         let text = format!("the host gave {} of the CPU time to other machines", percent(*stolen));
         find(Doubt::Stolen, *stolen, text);
     }
-    if others > CROWDED {
+    if is_disturbed && others > CROWDED {
         let text = "of the CPU time: repeat the run on an idle machine";
         find(Doubt::Crowded, others, format!("other processes took {} {text}", percent(others)));
     }
