@@ -4,7 +4,8 @@ const { WebSocketServer, WebSocket } = require('ws');
 
 const [port, compression] = process.argv.slice(2);
 const clients = new Map();
-// The zlib options of its README, with a history for each client. Its example leaves messages below 1,024 B as they are.
+// The zlib options of its README, with a history for each client. The example there has no history, and sends messages
+// below 1,024 B without compression.
 const perMessageDeflate = compression === 'on' && {
   zlibDeflateOptions: { chunkSize: 1024, memLevel: 7, level: 3 },
 };

@@ -81,15 +81,16 @@ pub(crate) const HEADINGS: [&str; 8] = [
     "cores",
     "memory, GiB",
     "egress, GB",
-    "of it heartbeats",
+    "of which heartbeats, GB",
     "cost of cores",
     "cost of memory",
     "cost of egress",
     "a month",
 ];
 
-/// The titles on the bill, and the contenders whose CPU time and memory are those of the line. By SSE, a heartbeat ends the
-/// history of the compression, so the bytes of a steady rate are not those of a notification now and then.
+/// The contenders on the bill: the one whose bytes are those of the line, and the one whose CPU time and memory are. SSE
+/// with compression is left out. A heartbeat ends the history of its compression, so a notification now and then takes more
+/// bytes than one at the measured rate.
 const TRANSPORTS: [(&str, &str); 4] = [
     ("SSE", "SSE"),
     ("WebSocket", "WebSocket"),

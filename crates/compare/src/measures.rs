@@ -89,7 +89,7 @@ measures! {
     REORDERED "reordered" "reordered" Number false |s| Some(s.load.reordered as f64);
 }
 
-/// QUIC has no TCP, and without TLS there is no handshake of it.
+/// The sum of the medians of the steps. QUIC has no step for TCP, and without TLS there is no handshake.
 fn connect_time(load: &Outcome) -> Option<f64> {
     let steps = [&load.tcp_time, &load.tls_time, &load.request_time];
     load.request_time.as_ref()?;

@@ -42,7 +42,7 @@ pub struct Report {
     pub environment: Environment,
     /// The clients and what was published to them.
     pub plan: Workload,
-    /// Medians and spreads.
+    /// Medians and spreads of the samples that other work on the machine did not disturb, or of all if it disturbed each.
     pub summary: Summary,
     /// Figures against their targets. Empty if the baseline was not measured.
     pub targets: Vec<TargetRow>,
@@ -52,10 +52,11 @@ pub struct Report {
     pub missing: Vec<Missing>,
     /// Reasons to doubt the figures.
     pub warnings: Vec<Warning>,
-    /// How many cells were measured again because other work on the machine had disturbed them. The best is kept.
+    /// How often a cell was measured again because other work on the machine had disturbed it. The samples that were
+    /// disturbed least are kept.
     #[serde(default)]
     pub repeated: usize,
-    /// The raw figures in the order of measuring, one sample for each contender, stage and round.
+    /// The raw figures, one sample for each contender, stage and round.
     pub samples: Vec<Sample>,
 }
 

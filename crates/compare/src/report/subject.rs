@@ -37,8 +37,19 @@ impl Report {
         }
         parts.join(" · ")
     }
-}
 
+    /// How often cells were measured again because other work on the machine had disturbed them, and how many samples
+    /// are left out of the figures, in a sentence.
+    pub(super) fn disturbances(&self) -> String {
+        let left_out = self.samples.iter().filter(|sample| sample.is_left_out(&self.samples));
+        format!(
+            "Other work on the machine disturbed some measurements: {} were repeated, and {} of {} are left out.",
+            self.repeated,
+            left_out.count(),
+            self.samples.len()
+        )
+    }
+}
 /// The notifications per second of a stage with a schedule.
 fn rate(sample: &Sample) -> Option<f64> {
     match sample.command? {

@@ -1,7 +1,10 @@
 //! A sample report for tests, and tests of every form of a report.
 
+use std::path::Path;
+
 use super::*;
 use crate::contender::{Contender, chosen};
+use crate::folder::Folder;
 use crate::latency::Latency;
 use crate::plan::Plan;
 use crate::protocol::Command;
@@ -172,4 +175,20 @@ fn a_report_with_a_loss_or_a_failure_is_not_clean() {
     assert!(report.is_clean(), "the baseline may lose clients");
     report.samples[0].load.lost = 1;
     assert!(!report.is_clean());
+}
+
+/// If it fails, the same `compare --output` measures the disturbed cells again.
+#[test]
+fn no_published_figure_is_that_of_a_disturbed_machine() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/comparison");
+    for report in Folder::open(&folder).unwrap().reports().unwrap() {
+        for sample in &report.samples {
+            let Sample { contender, stage, .. } = sample;
+            assert!(
+                sample.disturbance() < 1.0 || sample.is_left_out(&report.samples),
+                "{}: {contender} in {stage} was disturbed in each round",
+                report.scenario
+            );
+        }
+    }
 }

@@ -42,7 +42,7 @@ pub(super) static SCENARIO: Scenario = Scenario {
     method: "100 quiet clients connect over a simulated network, which then loses every packet. The time is measured until the \
              server has closed the connections. The server sends a heartbeat or an empty answer to a poll every 25 s, which is its default. It is measured again \
              with every 5 s.",
-    limits: "The times follow from the interval of heartbeats and the write deadline of 30 s, so one round is enough. If \
+    limits: "The server closes a connection at the first of two limits: the write deadline of 30 s after a write that is not acknowledged, and by WebSocket three heartbeats in a row without an answer. Both follow from settings, so one round is enough. If \
              the server publishes, it notices sooner, because it waits for acknowledgements of the notifications.",
     contenders: &["transports"],
     workload: Workload { rounds: 1, ..Workload::DEFAULT },

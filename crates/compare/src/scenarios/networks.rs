@@ -54,7 +54,7 @@ pub(super) static SCENARIO: Scenario = Scenario {
              network are measured before it is used. The relay between both sides loses the same packets for each \
              contender, counted from the first one.",
     limits: "The relay shares a core with the load. All clients share one line, so it is busier than the line of one phone. \
-             A client has one stream, so a lost packet delays only that stream. The scenario shared-connection has \
+             100 clients connect at once. By QUIC, each sends 9 kB for it, because the packets of a handshake are padded and those that look for a larger packet size are full, and SSE sends 0.7 kB. So the uplinks of Wi-Fi and LTE are full while clients connect by WebTransport. A client has one stream, so a lost packet delays only that stream. The scenario shared-connection has \
              several. Networks that change or end are not simulated.",
     contenders: &["websocket", "sse", "long-polling", "sse-http2", "http3"],
     workload: Workload { rounds: 2, steady_seconds: 4.0, rate: 10.0, ..Workload::DEFAULT },

@@ -79,7 +79,7 @@ fn method(page: &mut String, report: &Report, scenario: Option<&Scenario>, raw_d
         ("Servers", it.versions()),
         ("Date", it.date.clone()),
         ("Duration", format!("{:.0} s", it.seconds)),
-        ("Measured again", format!("{} disturbed cells", report.repeated)),
+        ("Disturbances", report.disturbances()),
         ("Command", it.command.clone()),
     ];
     facts(page, "How it was measured", circumstances);
