@@ -40,8 +40,12 @@ impl Unit {
 
     /// The median of a figure as text with its unit, such as `9.9 µs`.
     pub(crate) fn with_sign(self, spread: &Spread) -> String {
-        let figure = self.digits(spread).write(spread.median);
+        let digits = self.digits(spread);
+        let figure = digits.write(spread.median);
         match self {
+            Self::Millis if spread.median >= 10_000.0 => {
+                format!("{} s", Digits { last: digits.last - 3 }.write(spread.median / 1e3))
+            }
             Self::PerSecond => format!("{figure}/s"),
             Self::Number | Self::Count => figure,
             _ => format!("{figure} {}", self.sign()),
@@ -58,7 +62,8 @@ impl Unit {
     }
 
     /// The digits that the spread of a figure allows. The last digit has the size of half the range, and there are at
-    /// most three digits. A single sample has no spread, so a time or a rate has two digits then.
+    /// most three digits. A single sample has no spread, so a time or a rate has two digits then. There is one digit only
+    /// if that changes the median by less than a tenth.
     pub(crate) fn digits(self, spread: &Spread) -> Digits {
         let three = self.three_digits(spread.median);
         let Some(first) = place(spread.median) else { return Digits { last: three } };
@@ -68,8 +73,11 @@ impl Unit {
             1 => Some(first - 1),
             _ => place((spread.max - spread.min) / 2.0),
         };
-        let last = uncertain.map_or(three, |uncertain| uncertain.max(three).min(first.max(three)));
-        Digits { last }
+        let one = Digits { last: first.max(three) };
+        let is_close =
+            (one.rounded(spread.median) - spread.median).abs() < spread.median.abs() / 10.0;
+        let fewest = if is_close { one.last } else { one.last.min((first - 1).max(three)) };
+        Digits { last: uncertain.map_or(three, |uncertain| uncertain.max(three).min(fewest)) }
     }
 
     /// The power of ten of the last of three digits. Whole numbers are not rounded.
@@ -96,11 +104,15 @@ impl Digits {
     /// Separates thousands with commas.
     pub(crate) fn write(self, value: f64) -> String {
         if self.last > 0 {
-            let unit = 10_f64.powi(self.last);
-            return separated(&format!("{:.0}", (value / unit).round() * unit));
+            return separated(&format!("{:.0}", self.rounded(value)));
         }
         let digits = self.last.unsigned_abs() as usize;
         separated(&format!("{value:.digits$}"))
+    }
+
+    fn rounded(self, value: f64) -> f64 {
+        let unit = 10_f64.powi(self.last);
+        (value / unit).round() * unit
     }
 }
 
@@ -156,11 +168,13 @@ mod tests {
             let digits = unit.digits(&spread);
             [spread.median, spread.min, spread.max].map(|value| digits.write(value)).join(" ")
         };
+        assert_eq!(Unit::Millis.with_sign(&Spread::of([56_123.0]).unwrap()), "56 s");
         for (unit, samples, expected) in [
             (Unit::Micros, &[3.81, 3.24, 3.91][..], "3.8 3.2 3.9"),
             (Unit::Micros, &[3.81, 3.68, 3.82], "3.81 3.68 3.82"),
             (Unit::Micros, &[3.81], "3.8 3.8 3.8"),
-            (Unit::Millis, &[12.0, 3.0, 40.0], "10 0 40"),
+            (Unit::Millis, &[12.0, 3.0, 40.0], "12 3 40"),
+            (Unit::Millis, &[9.6, 3.0, 40.0], "10 3 40"),
             (Unit::PerSecond, &[39_877.0, 38_100.0, 41_900.0], "40,000 38,000 42,000"),
             (Unit::Bytes, &[187.2, 187.3], "187 187 187"),
             (Unit::Bytes, &[187.2], "187 187 187"),

@@ -67,7 +67,8 @@ impl Report {
         let Environment { command, commit, date, seconds, cpu, kernel, .. } = &self.environment;
         let (division, versions) = (self.environment.division(), self.environment.versions());
         let mut text = format!(
-            "Measured by `{command}`:\n{}, medians over rounds (min–max).\nCommit {commit} · {date} · took             {seconds:.0} s · {versions}.\n{cpu} · cores: {division} · {kernel}.\n{}",
+            "Measured by `{command}`:\n{}, medians over rounds (min–max).\nCommit {commit} · {date} · took \
+             {seconds:.0} s · {versions}.\n{cpu} · cores: {division} · {kernel}.\n{}",
             self.subject(),
             self.disturbances(),
         );

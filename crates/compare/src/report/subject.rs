@@ -42,12 +42,14 @@ impl Report {
     /// are left out of the figures, in a sentence.
     pub(super) fn disturbances(&self) -> String {
         let left_out = self.samples.iter().filter(|sample| sample.is_left_out(&self.samples));
-        format!(
-            "Other work on the machine disturbed some measurements: {} were repeated, and {} of {} are left out.",
-            self.repeated,
-            left_out.count(),
-            self.samples.len()
-        )
+        match (self.repeated, left_out.count()) {
+            (0, 0) => "No other work on the machine disturbed it.".to_owned(),
+            (repeated, left_out) => format!(
+                "Repeated because other work on the machine disturbed it: {repeated} of {} measurements. Left out: \
+                 {left_out}.",
+                self.samples.len()
+            ),
+        }
     }
 }
 /// The notifications per second of a stage with a schedule.
