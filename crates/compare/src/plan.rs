@@ -35,8 +35,8 @@ pub struct Plan {
     pub compression: Option<Compression>,
     /// Parts of the keys of rows. Only these rows are measured. Default: empty, which means all rows.
     pub rows: Vec<String>,
-    /// The most times that a cell is measured again if other work on the machine has disturbed it. All cells together are
-    /// measured again at most half as often as they are measured. Default: 0.
+    /// The most times that a cell is measured again if other work on the machine has disturbed it. In one run,
+    /// there are at most half as many repeats as cells. Default: 0.
     pub repeats: usize,
     /// The folder with the start scripts of other servers. Default: `benches/peers` in the current directory.
     pub peers: PathBuf,

@@ -26,8 +26,9 @@ const FILES: usize = 64;
 
 /// Measures the plan and returns the report.
 ///
-/// `earlier` is the report of an earlier run of the same plan. Its samples are kept, and only the cells that it has not
-/// finished or that were disturbed are measured, unless it is from another commit or another machine.
+/// `earlier` is the report of an earlier run of the same plan. Its samples are kept, unless it is from another
+/// commit or another machine. Only the cells that it has not finished are measured, and those that were disturbed if the
+/// plan allows repeats.
 ///
 /// Needs a tokio runtime. Restricts this process to all cores but one, which is reserved for the servers. Dropping the
 /// future ends all processes that it has started, and so does every error.
@@ -71,7 +72,7 @@ pub async fn run(
         None => (Vec::new(), 0),
     };
     let mut repeated = 0;
-    // On a machine that is always busy, more of them would not help.
+    // On a machine that is always busy, more repeats would not help.
     let most_repeats = (rounds * cells.len()).div_ceil(2);
     let mut missing: Vec<Missing> = Vec::new();
     // The cells that have failed and are not measured again.
@@ -84,7 +85,7 @@ pub async fn run(
         let mut earlier: Option<Vec<Sample>> = None;
         if is_measured(plan, &samples, contender, sequence, round) {
             let its: Vec<Sample> = samples.iter().filter(|it| is_its(it)).cloned().collect();
-            if plan.repeats == 0 || disturbance(&its) < 1.0 {
+            if plan.repeats == 0 || disturbance(&its).0 == 0 {
                 continue;
             }
             earlier = Some(its);
@@ -191,11 +192,11 @@ fn is_of_cell(sample: &Sample, contender: &Contender, sequence: &Sequence, round
         && sequence.stages.iter().any(|stage| stage.name == sample.stage)
 }
 
-/// How much other work on the machine has disturbed the stage that it disturbed most.
-fn disturbance(samples: &[Sample]) -> f64 {
-    samples.iter().map(Sample::disturbance).fold(0.0, f64::max)
+/// How many stages other work on the machine has disturbed, and how much it has disturbed the one that it disturbed most.
+fn disturbance(samples: &[Sample]) -> (usize, f64) {
+    let each = || samples.iter().map(Sample::disturbance);
+    (each().filter(|it| *it >= 1.0).count(), each().fold(0.0, f64::max))
 }
-
 /// Measures a cell, unless it has samples from an earlier run. While it is disturbed by other work on the machine,
 /// measures it again, up to `repeats` times. Returns the samples that were disturbed least, and how often the cell was
 /// measured again.
@@ -212,11 +213,13 @@ async fn measure_undisturbed(
         None => measure().await?,
     };
     let mut again = 0;
-    while again < repeats && disturbance(&best) >= 1.0 {
+    let is_clean = |samples: &[Sample]| samples.iter().all(Sample::is_clean);
+    // Samples with a loss are never discarded.
+    while again < repeats && disturbance(&best).0 > 0 && is_clean(&best) {
         again += 1;
         // A cell that fails the second time keeps its first samples.
         let Ok(other) = measure().await else { break };
-        if disturbance(&other) < disturbance(&best) {
+        if !is_clean(&other) || disturbance(&other) < disturbance(&best) {
             best = other;
         }
     }
@@ -272,6 +275,17 @@ mod tests {
         assert_eq!((samples[0].stolen, again), (0.2, 1));
     }
 
+    #[tokio::test]
+    async fn a_disturbed_cell_with_a_loss_is_not_discarded() {
+        let mut lost = disturbed(0.2);
+        lost.load.lost = 1;
+        let other = async || Ok(vec![disturbed(0.0)]);
+        let kept = measure_undisturbed(Some(vec![lost.clone()]), other, 2).await.unwrap();
+        assert_eq!((kept.0[0].load.lost, kept.1), (1, 0));
+        let losing = async || Ok(vec![lost.clone()]);
+        let kept = measure_undisturbed(Some(vec![disturbed(0.1)]), losing, 2).await.unwrap();
+        assert_eq!((kept.0[0].load.lost, kept.1), (1, 1));
+    }
     fn disturbed(stolen: f64) -> Sample {
         let load = crate::Outcome { seconds: 1.0, ..Default::default() };
         Sample { stolen, load, ..Sample::default() }

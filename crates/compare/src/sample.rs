@@ -75,12 +75,11 @@ pub struct NetworkSample {
     pub counts: Counts,
 }
 
-/// The kernel counts time in ticks of 10 ms. This is one tick in seconds of all of two cores: stolen time of one tick may be
-/// much less.
-const A_TICK: f64 = 0.005;
-/// The same for the time of other processes, which is a difference of several counters.
-const TICKS: f64 = 0.02;
-
+/// Seconds of stolen time, divided by two cores, that may be much less: the kernel counts time in ticks of 10 ms. This is
+/// one tick and a half.
+const UNSURE_STOLEN: f64 = 0.0075;
+/// The same for the time of other processes, which is a difference of several counters: four ticks.
+const UNSURE_OTHERS: f64 = 0.02;
 impl Sample {
     /// Returns `true` if everything was received, once and in order.
     pub fn is_clean(&self) -> bool {
@@ -102,13 +101,16 @@ impl Sample {
     pub(crate) fn disturbance(&self) -> f64 {
         let quota = if self.throttled > 0 { f64::INFINITY } else { 0.0 };
         let part_of = |part: f64, limit: f64, unsure: f64| {
-            if part * self.load.seconds > unsure { part / limit } else { 0.0 }
+            // A stage without a duration is short, and may be disturbed.
+            let is_sure = self.load.seconds == 0.0 || part * self.load.seconds > unsure;
+            if is_sure { part / limit } else { 0.0 }
         };
-        let stolen = part_of(self.stolen, STOLEN, A_TICK);
-        stolen.max(part_of(self.others.unwrap_or(0.0), CROWDED, TICKS)).max(quota)
+        let stolen = part_of(self.stolen, STOLEN, UNSURE_STOLEN);
+        stolen.max(part_of(self.others.unwrap_or(0.0), CROWDED, UNSURE_OTHERS)).max(quota)
     }
 
-    /// `true` if it was disturbed, and the figures of its stage are those of rounds that were not.
+    /// Returns `true` if other work disturbed this sample, and another round of its stage was not disturbed. Figures use
+    /// only the undisturbed rounds then.
     pub(crate) fn is_left_out(&self, samples: &[Self]) -> bool {
         let is_same = |it: &&Self| it.contender == self.contender && it.stage == self.stage;
         self.disturbance() >= 1.0

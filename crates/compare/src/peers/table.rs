@@ -95,7 +95,7 @@ pub(crate) static NCHAN: Peer = Peer {
                which need the subprotocol ws+meta.nchan. With compression, a message is compressed once for all \
                clients, without history.",
     better: "It is a module of nginx, so that TLS, limits and access rules are those of nginx. A client by SSE resumes \
-             after its last id, and it has long-polling. Its workers share the channels, and Redis connects several \
+             after its last id, and it has long-polling, which is not measured here. Its workers share the channels, and Redis connects several \
              machines. By WebSocket it sends fewer bytes, because a message is only its payload.",
     is_proxy: false,
 };
@@ -122,8 +122,9 @@ pub(crate) static SOCKET_IO: Peer = Peer {
         ping: Some(["2", "3"]),
         ..Adapter::ours(WebSocket)
     }],
-    settings: "socket.io on Node with a room for each topic, only the transport WebSocket, the native add-ons of ws, \
-               and no reference to first requests: three recommendations of its documentation. It stores nothing here.",
+    settings: "socket.io on Node with a room for each topic and only the transport WebSocket. As its documentation recommends, it has \
+               the native add-ons of ws, and keeps no reference to first requests. The documentation also names eiows, \
+               another WebSocket server, which is not used. It stores nothing here.",
     better: "Clients and server call each other with answers. It can restore what a client has missed after a short \
              disconnect, falls back to long-polling, and has adapters for several servers.",
     is_proxy: false,

@@ -42,7 +42,8 @@ pub struct Report {
     pub environment: Environment,
     /// The clients and what was published to them.
     pub plan: Workload,
-    /// Medians and spreads of the samples that other work on the machine did not disturb, or of all if it disturbed each.
+    /// Medians and spreads of the samples that other work on the machine did not disturb. A figure whose rounds
+    /// were all disturbed has all of them.
     pub summary: Summary,
     /// Figures against their targets. Empty if the baseline was not measured.
     pub targets: Vec<TargetRow>,

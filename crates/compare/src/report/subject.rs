@@ -1,5 +1,7 @@
 //! The line that says what was measured.
 
+use std::fmt::Write as _;
+
 use super::Report;
 use crate::protocol::Command;
 use crate::sample::Sample;
@@ -41,17 +43,29 @@ impl Report {
     /// How often cells were measured again because other work on the machine had disturbed them, and how many samples
     /// are left out of the figures, in a sentence.
     pub(super) fn disturbances(&self) -> String {
-        let left_out = self.samples.iter().filter(|sample| sample.is_left_out(&self.samples));
-        match (self.repeated, left_out.count()) {
-            (0, 0) => "No other work on the machine disturbed it.".to_owned(),
-            (repeated, left_out) => format!(
-                "Repeated because other work on the machine disturbed it: {repeated} of {} measurements. Left out: \
-                 {left_out}.",
-                self.samples.len()
-            ),
+        let samples = || self.samples.iter();
+        let disturbed = samples().filter(|sample| sample.disturbance() >= 1.0).count();
+        let left_out = samples().filter(|sample| sample.is_left_out(&self.samples)).count();
+        if self.repeated == 0 && disturbed == 0 {
+            return "No other work on the machine was noticed.".to_owned();
         }
+        let mut text = format!(
+            "Other work on the machine disturbed some measurements. Repeats: {}. Left out of the figures: {left_out} of \
+             {} samples.",
+            self.repeated,
+            self.samples.len()
+        );
+        if disturbed > left_out {
+            let _ = write!(
+                text,
+                " Not left out, because each round was disturbed: {}.",
+                disturbed - left_out
+            );
+        }
+        text
     }
 }
+
 /// The notifications per second of a stage with a schedule.
 fn rate(sample: &Sample) -> Option<f64> {
     match sample.command? {
@@ -78,6 +92,14 @@ mod tests {
 
     fn publish(rate: f64) -> Option<Command> {
         Some(Command::Publish { rate, burst: 1, seconds: 1.0, hidden: false })
+    }
+    #[test]
+    fn disturbances_are_named_even_if_nothing_was_repeated_or_left_out() {
+        let mut report = sample();
+        assert_eq!(report.disturbances(), "No other work on the machine was noticed.");
+        report.samples.iter_mut().for_each(|sample| sample.stolen = 0.4);
+        let text = report.disturbances();
+        assert!(text.contains("figures: 0 of") && text.contains("Not left out"), "{text}");
     }
 
     #[test]

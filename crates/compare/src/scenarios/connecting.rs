@@ -47,10 +47,11 @@ const fn one_at_a_time(resumes: bool) -> Command {
 pub(super) static SCENARIO: Scenario = Scenario {
     name: "connecting",
     question: "How long does a connection take, step by step, and what does it cost the server?",
-    method: "Clients connect one after another: without TLS, with a full handshake of TLS 1.3, and with a ticket of an \
-             earlier connection. Finally all reconnect with tickets, 64 at a time.",
+    method: "Clients connect one after another: without TLS, with a full handshake of TLS 1.3, and with a ticket of \
+             an earlier connection. Finally all reconnect with tickets, 64 at a time.",
     limits: "The network has no delay here. Each step takes one more round trip on a real one: TCP, TLS, the request. \
-             QUIC needs one less, and still connects later over the networks of the scenario networks, because each client sends 9 kB to connect.",
+             QUIC needs one less. In the scenario networks it still connects later, because 100 clients connect at \
+             once over one line, and each sends 9 kB.",
     contenders: &["transports", "http2", "http3"],
     sequences: &[
         Sequence { includes: |one| one.is_plain_http1(), ..HANDSHAKE },

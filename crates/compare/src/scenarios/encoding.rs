@@ -41,10 +41,12 @@ const LARGE: Sequence = Sequence {
 pub(super) static SCENARIO: Scenario = Scenario {
     name: "encoding",
     question: "What does it save to encode a notification once for all clients?",
-    method: "A service of axum with a broadcast channel of tokio sends JSON with the topic and the payload. It encodes the \
-             JSON once for each notification, or once for each client. Nothing else differs. Our server encodes once \
-             as well.",
-    limits: "WebSocket frames and SSE events are built for each client by axum in both cases. The JSON has two fields: more fields cost more. With 16 KiB, encoding for each client needs more than the one core, so that latency grows until the end.",
+    method: "A service of axum with a broadcast channel of tokio sends JSON with the topic and the payload. It \
+             encodes the JSON once for each notification, or once for each client. Nothing else differs. Our server \
+             encodes once as well.",
+    limits: "WebSocket frames and SSE events are built for each client by axum in both cases. The JSON has two \
+             fields: more fields cost more. With 16 KiB, encoding for each client needs more than the one core, so \
+             that latency grows until the end.",
     contenders: &["websocket", "sse", "encoding"],
     workload: Workload { payload: Payload::Orders, ..Workload::DEFAULT },
     sequences: &[ORDERS, LARGE],

@@ -39,11 +39,13 @@ macro_rules! vanish {
 pub(super) static SCENARIO: Scenario = Scenario {
     name: "half-open",
     question: "How soon does the server notice clients that have vanished?",
-    method: "100 quiet clients connect over a simulated network, which then loses every packet. The time is measured until the \
-             server has closed the connections. The server sends a heartbeat or an empty answer to a poll every 25 s, which is its default. It is measured again \
-             with every 5 s.",
-    limits: "The server closes a connection at the first of two limits: the write deadline of 30 s after a write that is not acknowledged, and by WebSocket three heartbeats in a row without an answer. Both follow from settings, so one round is enough. If \
-             the server publishes, it notices sooner, because it waits for acknowledgements of the notifications.",
+    method: "100 quiet clients connect over a simulated network, which then loses every packet. The time is measured \
+             until the server has closed the connections. The server sends a heartbeat or an empty answer to a poll \
+             every 25 s, which is its default. It is measured again with every 5 s.",
+    limits: "The server closes a connection if a write is not acknowledged within 30 s, its write deadline. By \
+             WebSocket it also does so after three heartbeats in a row without an answer, if that is sooner. Both \
+             follow from settings, so one round is enough. If the server publishes, it notices sooner, because it \
+             waits for acknowledgements of the notifications.",
     contenders: &["transports"],
     workload: Workload { rounds: 1, ..Workload::DEFAULT },
     sequences: &[

@@ -49,13 +49,15 @@ pub(super) static SCENARIO: Scenario = Scenario {
     question: "What do delay, loss and a slow line change?",
     method: "100 clients share one simulated access line: fibre (a round trip of at least 10 ms), LTE (70 to 86 ms), \
              Wi-Fi at the edge of its range (16 to 36 ms, 2 % loss in each direction, four packets in a row on \
-             average) or a geostationary satellite (600 ms). The \
-             server is on the other side, with the publishers. Everything is over TLS 1.3. Delay and loss of each \
-             network are measured before it is used. The relay between both sides loses the same packets for each \
-             contender, counted from the first one.",
-    limits: "The relay shares a core with the load. All clients share one line, so it is busier than the line of one phone. \
-             100 clients connect at once. By QUIC, each sends 9 kB for it, because the packets of a handshake are padded and those that look for a larger packet size are full, and SSE sends 0.7 kB. So the uplinks of Wi-Fi and LTE are full while clients connect by WebTransport. A client has one stream, so a lost packet delays only that stream. The scenario shared-connection has \
-             several. Networks that change or end are not simulated.",
+             average) or a geostationary satellite (600 ms). The server is on the other side, with the publishers. \
+             Everything is over TLS 1.3. Delay and loss of each network are measured before it is used. The relay \
+             between both sides loses the same packets for each contender, counted from the first one.",
+    limits: "The relay shares a core with the load. All clients share one line, so it is busier than the line of one \
+             phone. 100 clients connect at once. Each sends 9 kB by WebTransport and 0.7 kB by SSE: QUIC pads the \
+             packets of its handshake, and looks for a larger packet size with full packets. So the uplinks of Wi-Fi \
+             and LTE are full while clients connect by WebTransport. A client has one stream, so a lost packet delays \
+             only that stream. The scenario shared-connection has several. Networks that change or end are not \
+             simulated.",
     contenders: &["websocket", "sse", "long-polling", "sse-http2", "http3"],
     workload: Workload { rounds: 2, steady_seconds: 4.0, rate: 10.0, ..Workload::DEFAULT },
     sequences: &[

@@ -125,8 +125,8 @@ impl Socket {
         PeerState::Gone
     }
 
-    /// Lets the system drop the unsent bytes with the connection if this error says that the peer has stopped reading.
-    /// Otherwise it would keep them, and send them for as long as the peer reads some of them now and then.
+    /// Makes the system discard the unsent bytes when the socket is closed, if this error says that the peer has stopped
+    /// reading. Otherwise it would keep them, and go on sending for as long as the peer reads some now and then.
     pub(crate) fn drop_unsent_if_stalled<T>(&self, ended: &io::Result<T>) {
         if matches!(ended, Err(error) if error.kind() == io::ErrorKind::TimedOut) {
             // An error means that the connection is gone.
@@ -159,7 +159,12 @@ impl AsyncRead for Socket {
         let Self { io, tls, early, .. } = &mut *self;
         if early.is_empty() {
             let Some(tls) = tls else { return Pin::new(io).poll_read(context, buffer) };
-            ready!(tls.poll_open(Pin::new(io), context, early))?;
+            let opened = ready!(tls.poll_open(Pin::new(io), context, early));
+            if let Err(error) = opened {
+                let failed = Err(error);
+                self.drop_unsent_if_stalled(&failed);
+                return Poll::Ready(failed);
+            }
         }
         let count = early.len().min(buffer.remaining());
         buffer.put_slice(&early.split_to(count));

@@ -33,7 +33,7 @@ pub(crate) async fn serve(
         Shape::Upgrade => {
             response::upgrade_head(&mut open, &accepted);
             socket.send(&open).await?;
-            // Its own write deadline may be over before that of the socket.
+            // The write deadline of the conversation may end before that of the socket.
             let ended = client.converse(&mut socket, accepted.encoder).await;
             socket.drop_unsent_if_stalled(&ended);
             ended.map(|()| AfterResponse::Done)
