@@ -81,7 +81,7 @@ pub(crate) const HEADINGS: [&str; 8] = [
     "cores",
     "memory, GiB",
     "egress, GB",
-    "of which heartbeats, GB",
+    "heartbeats, GB",
     "cost of cores",
     "cost of memory",
     "cost of egress",
@@ -152,11 +152,10 @@ pub(crate) fn sentences(it: Assumptions) -> String {
     format!(
         "{clients} clients are connected to our server itself, by HTTP/1.1 and TLS, for 30 days. Each gets {per_hour} \
          notifications an hour and a heartbeat every {heartbeat} s. CPU time is that of notifications of 128 B, and \
-         egress that of orders of 227 B, as bytes on the wire. CPU time and memory with compression are those without \
-         it. Memory includes that of the kernel. Half of each core is used. A core costs {core} a month, a GiB of \
-         memory {gib} a month, and a GB sent to clients {egress}. Publishes, reconnects, load balancers and spare \
-         machines are not included. The figures are of at most 10,000 \
-         clients, multiplied."
+         egress that of orders of 227 B, as bytes on the wire. Egress includes the heartbeats. CPU time and memory with \
+         compression are those without it. Memory includes that of the kernel. Half of each core is used. A core costs \
+         {core} a month, a GiB of memory {gib} a month, and a GB sent to clients {egress}. Publishes, reconnects, load \
+         balancers and spare machines are not included. The figures are of at most 10,000 clients, multiplied."
     )
 }
 

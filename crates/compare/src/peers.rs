@@ -127,9 +127,10 @@ pub(crate) async fn accepts(address: &str) {
     }
 }
 
-/// A port that was free a moment ago, for a server that cannot choose one.
+/// A port that was free a moment ago at every address, for a server that cannot choose one. Some servers listen at every
+/// address, and a client of an earlier measurement may still have the port at one of them.
 fn free_port() -> anyhow::Result<u16> {
-    let listener = TcpListener::bind("127.0.0.1:0").context("there is no free port")?;
+    let listener = TcpListener::bind("0.0.0.0:0").context("there is no free port")?;
     Ok(listener.local_addr()?.port())
 }
 

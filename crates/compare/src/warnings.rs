@@ -44,7 +44,7 @@ pub struct Place {
 pub enum Doubt {
     /// The load was busy.
     LoadBusy,
-    /// The load was busy at saturation. One side must be the bottleneck then.
+    /// The load was busy at saturation, or while many clients connected. One side must be the bottleneck then.
     SaturationLoadBusy,
     /// Neither side was busy at saturation.
     NotSaturated,
@@ -227,6 +227,7 @@ impl Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::Command;
     use crate::report::tests::{contenders, sample};
     use crate::scenario::Scenario;
 
@@ -285,6 +286,11 @@ mod tests {
         assert!(raised("steady", |s| s.load_busy = Some(0.9)).contains("the load was 90 % busy"));
         let busy = raised("saturation", |s| s.load_busy = Some(1.0));
         assert!(busy.contains("can deliver more"), "{busy}");
+        let connecting = raised("connect", |s| {
+            s.command = Some(Command::Connect { at_once: 16, resumes: false });
+            s.load_busy = Some(1.0);
+        });
+        assert!(connecting.contains("can accept more"), "{connecting}");
         let idle = raised("saturation", |s| s.server_busy = Some(0.5));
         assert!(idle.contains("50 % busy at most"), "{idle}");
         assert!(raised("burst", |s| s.others = Some(0.4)).contains("other processes"));

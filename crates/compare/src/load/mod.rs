@@ -44,6 +44,7 @@ pub(crate) mod order;
 mod payload;
 mod peer;
 mod publisher;
+mod pusher;
 #[cfg_attr(not(feature = "webtransport"), path = "no_quic.rs")]
 mod quic;
 pub(crate) mod requests;

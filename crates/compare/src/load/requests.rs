@@ -4,6 +4,7 @@ mod subscribe;
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::SystemTime;
 
 use rustls::client::UnbufferedClientConnection;
 use url::{Position, Url};
@@ -11,6 +12,7 @@ use url::{Position, Url};
 pub(crate) use self::subscribe::Subscriber;
 use super::payload;
 use super::peer;
+use super::pusher;
 use super::socket::resolve;
 use super::stamp::Run;
 use super::tls::Tls;
@@ -164,8 +166,13 @@ impl Requests {
         payload::write(self.payload, &mut payload, self.run, sequence);
         let target = match self.adapter {
             Some(adapter) => {
-                payload = adapter.wrap(payload);
-                Adapter::fill(adapter.publish, &topic)
+                payload = adapter.wrap(payload, &topic);
+                let target = Adapter::fill(adapter.publish, &topic);
+                if adapter.is_signed {
+                    pusher::signed(&target, &payload, SystemTime::now())
+                } else {
+                    target
+                }
             }
             None => format!("/topics/{topic}"),
         };

@@ -18,9 +18,12 @@ pub(crate) struct Adapter {
     pub(crate) create: &'static [Creation],
     /// The path and query of a publish, which is a POST.
     pub(crate) publish: &'static str,
+    /// `true` if the query of a publish is signed as in the HTTP API of Pusher.
+    pub(crate) is_signed: bool,
     /// Further header lines of all requests, each with its line end.
     pub(crate) headers: &'static str,
-    /// The text before and after the payload, which is then a JSON string. `None` if the payload is sent as it is.
+    /// The text before and after the payload, which is then a JSON string. The first may contain `{topic}`. `None` if the
+    /// payload is sent as it is.
     pub(crate) envelope: Option<[&'static str; 2]>,
 }
 
@@ -52,6 +55,7 @@ impl Adapter {
             poll: None,
             create: &[],
             publish: "/topics/{topic}",
+            is_signed: false,
             headers: "",
             envelope: None,
         }
@@ -62,10 +66,10 @@ impl Adapter {
         text.replace("{topic}", topic)
     }
 
-    /// Appends the body of a publish.
-    pub(crate) fn wrap(&self, payload: Vec<u8>) -> Vec<u8> {
+    /// The body of a publish.
+    pub(crate) fn wrap(&self, payload: Vec<u8>, topic: &str) -> Vec<u8> {
         let Some([before, after]) = self.envelope else { return payload };
         let text = serde_json::Value::String(String::from_utf8_lossy(&payload).into_owned());
-        format!("{before}{text}{after}").into_bytes()
+        format!("{}{text}{after}", Self::fill(before, topic)).into_bytes()
     }
 }

@@ -28,11 +28,11 @@ pub(super) static SCENARIO: Scenario = Scenario {
     name: "absence",
     question: "What happens if clients lose their connection and come back, one thousand or ten thousand at once?",
     method: "All clients are disconnected at the same time. 10 or 1,000 notifications are published. Then all clients \
-             connect at the same time, each with the id of the last notification that it has received, and the time \
-             is measured until the last client has everything that it has missed.",
-    limits: "“Request answered” is the time until the head of the response by SSE and WebSocket, and until the first notifications \
-             by long-polling. Clients \
-             come back without a random delay, which real clients should have. All miss the same notifications.",
+             connect at the same time, each with the id of the last notification that it has received, and the time is \
+             measured until the last client has everything that it has missed.",
+    limits: "“Request answered” is the time until the head of the response by SSE and WebSocket, and until the first \
+             notifications by long-polling. Clients come back without a random delay, which real clients should have. \
+             All miss the same notifications.",
     sequences: &[
         away!("away-10" "10 missed" 10 Clients::Times(1)),
         away!("away-1000" "1,000 missed" 1_000 Clients::Times(1)),

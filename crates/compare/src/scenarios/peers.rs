@@ -15,11 +15,9 @@ pub(super) static SCENARIO: Scenario = Scenario {
              scale over cores by themselves do more on a larger machine. Our server sends by io_uring, which \
              containers often forbid; the rows with plain writes are without it. At saturation, 64 notifications for \
              the same clients are in flight: a server that sends several together pays one send for them, which it \
-             could not with a topic for each client. The servers from Debian 12 are some years old, and newer ones \
-             may be faster. socket.io, centrifuge and sockudo-ws can compress too, which is not measured. ws with \
-             compression needs more than the one core at this rate, so its latency grows until the end. sockudo-ws \
-             sends and flushes each message alone, as in its example. Its README recommends to flush several waiting \
-             messages together, which would cost less at saturation.",
+             could not with a topic for each client. The servers from Debian 12 are some years old, and newer ones may \
+             be faster. socket.io, centrifuge, sockudo-ws and Sockudo can compress too, which is not measured. ws with \
+             compression needs more than the one core at this rate, so its latency grows until the end.",
     contenders: &["websocket", "websocket-plain", "sse", "sse-plain", "peers"],
     compression: Some(Compression::Both),
     workload: Workload {

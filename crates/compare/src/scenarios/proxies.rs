@@ -6,9 +6,9 @@ use crate::workload::Workload;
 pub(super) static SCENARIO: Scenario = Scenario {
     name: "proxies",
     question: "What does a proxy cost, and which of its defaults break a transport?",
-    method: "nginx and HAProxy are in front of our server, each with its defaults and with settings for streams. 200 clients \
-             and the publishers connect to the proxy. CPU time and memory are those of both processes, which share a \
-             core. A combination that does not work is reported as not measured, with the reason.",
+    method: "nginx and HAProxy are in front of our server, each with its defaults and with settings for streams. 200 \
+             clients and the publishers connect to the proxy. CPU time and memory are those of both processes, which \
+             share a core. A combination that does not work is reported as not measured, with the reason.",
     limits: "Clients connect without TLS, which a proxy usually terminates. Proxy and server take turns on one core, \
              so the latency is higher than with a core for each. nginx allows 512 connections for each worker by \
              default, and each client needs two. The server sends heartbeats every 25 s, which is less than the \

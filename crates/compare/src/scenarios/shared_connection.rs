@@ -26,13 +26,13 @@ const STREAMS: Sequence = Sequence {
 pub(super) static SCENARIO: Scenario = Scenario {
     name: "shared-connection",
     question: "What does a lost packet do to the other streams of a connection?",
-    method: "Each of 10 phones follows 10 topics. Over HTTP/2 the ten streams of a phone share one connection. Otherwise each \
-             stream has its own, so there are 100 connections. \
-             100 notifications a second are published, each to one topic, over a Wi-Fi at the edge of its range, which \
-             loses 2 % of the packets in each direction, four in a row on average. Everything is over TLS 1.3.",
-    limits: "Each stream gets one notification a second. With more, the acknowledgements of later packets would show a loss \
-             sooner. All phones share one line. A client of tidings can follow all its topics in one stream, and then needs \
-             no shared connection.",
+    method: "Each of 10 phones follows 10 topics. Over HTTP/2 the ten streams of a phone share one connection. \
+             Otherwise each stream has its own, so there are 100 connections. 100 notifications a second are \
+             published, each to one topic, over a Wi-Fi at the edge of its range, which loses 2 % of the packets in \
+             each direction, four in a row on average. Everything is over TLS 1.3.",
+    limits: "Each stream gets one notification a second. With more, the acknowledgements of later packets would show a \
+             loss sooner. All phones share one line. A client of tidings can follow all its topics in one stream, and \
+             then needs no shared connection.",
     contenders: &["websocket", "websocket-http2", "sse", "sse-http2", "http3"],
     workload: Workload { rounds: 5, rate: 100.0, steady_seconds: 10.0, ..Workload::DEFAULT },
     sequences: &[STREAMS],

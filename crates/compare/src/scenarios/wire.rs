@@ -64,10 +64,9 @@ pub(super) static SCENARIO: Scenario = Scenario {
     question: "How many bytes are on the wire?",
     method: "100 clients are in a separate network namespace, with an MTU of 1,500 bytes and without segmentation \
              offload. All IP packets to them and from them are counted: payload, framing, TLS, TCP or UDP, IPv4, and \
-             acknowledgements. The payload is an order update \
-             in JSON of 227 B. Publishes are not counted.",
-    limits: "Ethernet adds 18 bytes to each packet. The header of IPv6 is 20 bytes longer. Acknowledgements are fewer if clients also send, \
-             and more over a slow line.",
+             acknowledgements. The payload is an order update in JSON of 227 B. Publishes are not counted.",
+    limits: "Ethernet adds 18 bytes to each packet. The header of IPv6 is 20 bytes longer. Acknowledgements are fewer \
+             if clients also send, and more over a slow line.",
     contenders: &["transports", "compressed", "http2", "http3"],
     workload: Workload { payload: Payload::Orders, rounds: 2, ..Workload::DEFAULT },
     sequences: &[

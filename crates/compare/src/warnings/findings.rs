@@ -70,8 +70,11 @@ pub(super) fn of_sample(sample: &Sample, has_rounds: bool) -> Vec<Finding> {
         find(Doubt::LoadBusy, load_busy, text);
     }
     if (is_saturation || connects) && load_busy > BUSY {
-        let text = "so the server can deliver more per second. The CPU time per delivery is valid";
-        let text = format!("the load was {} busy, {text}", percent(load_busy));
+        let (does, each) = if connects { ("accept", "client") } else { ("deliver", "delivery") };
+        let text = format!(
+            "the load was {} busy, so the server can {does} more per second. The CPU time per {each} is valid",
+            percent(load_busy)
+        );
         find(Doubt::SaturationLoadBusy, load_busy, text);
     }
     let busiest = sample.server_busy.zip(sample.load_busy).map(|(server, load)| server.max(load));

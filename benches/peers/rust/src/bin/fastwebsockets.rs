@@ -13,6 +13,7 @@ use hyper::{Request, Response};
 use peers::Topics;
 use tokio::sync::broadcast::{self, Receiver, Sender, error::RecvError};
 use tokio::sync::mpsc;
+use tokio::task::unconstrained;
 
 /// The number of messages that a slow client may be late.
 const CAPACITY: usize = 1024;
@@ -29,7 +30,7 @@ impl Topics for Broadcast {
         let (response, websocket) = upgrade(&mut request).ok()?;
         let mut topics = self.0.lock().expect("no panic");
         let messages = topics.entry(topic).or_insert_with(|| broadcast::channel(CAPACITY).0);
-        tokio::spawn(client(websocket, messages.subscribe()));
+        tokio::spawn(unconstrained(client(websocket, messages.subscribe())));
         Some(response.map(|_| Full::default()))
     }
 

@@ -1,19 +1,24 @@
 //! WebSocket by sockudo-ws, the library of the server Sockudo, with its own topics, as in its example `pubsub_echo`.
+//! Messages that wait for a client are flushed together, as its README recommends.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
-use hyper::upgrade::OnUpgrade;
+use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use peers::Topics;
 use sockudo_ws::handshake::generate_accept_key;
 use sockudo_ws::pubsub::{PubSub, SubscriberId};
-use sockudo_ws::{Config, Message, WebSocketStream};
+use sockudo_ws::{Config, Error, Message, WebSocketStream};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
+
+/// The most messages that are flushed together.
+const BATCH: usize = 64;
 
 #[derive(Default)]
 struct Sockudo(Arc<PubSub>);
@@ -53,22 +58,32 @@ async fn client(
 ) {
     if let Ok(socket) = upgrade.await {
         let stream = WebSocketStream::server(TokioIo::new(socket), Config::default());
-        let (mut reader, mut writer) = stream.split();
-        loop {
-            tokio::select! {
-                Some(message) = messages.recv() => {
-                    if writer.send(message).await.is_err() {
-                        break;
-                    }
-                }
-                message = reader.next() => match message {
-                    Some(Ok(Message::Close(_)) | Err(_)) | None => break,
-                    Some(Ok(_)) => {}
-                },
-            }
-        }
+        // An error ends the connection.
+        let _ = exchange(stream, &mut messages).await;
     }
     topics.remove_subscriber(id);
+}
+
+async fn exchange(
+    stream: WebSocketStream<TokioIo<Upgraded>>,
+    messages: &mut UnboundedReceiver<Message>,
+) -> Result<(), Error> {
+    let (mut writer, mut reader) = StreamExt::split(stream);
+    let mut batch = Vec::new();
+    loop {
+        tokio::select! {
+            _ = messages.recv_many(&mut batch, BATCH) => {
+                for message in batch.drain(..) {
+                    writer.feed(message).await?;
+                }
+                writer.flush().await?;
+            }
+            message = reader.next() => match message.transpose()? {
+                Some(Message::Close(_)) | None => return Ok(()),
+                Some(_) => {}
+            },
+        }
+    }
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
