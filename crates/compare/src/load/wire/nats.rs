@@ -12,6 +12,9 @@ use crate::load::inbox::Inbox;
 /// The JetStream stream, and the first token of all subjects.
 const STREAM: &str = "direct";
 
+/// The most consumers of the stream, one for each client. Without a limit, a server of 2026 allows 1,000.
+const MOST_CONSUMERS: u32 = 100_000;
+
 const CONNECT: &str = "CONNECT {\"verbose\":false,\"pedantic\":false,\"lang\":\"rust\",\"version\":\"0\",\"protocol\":1}\r\n";
 
 /// Reads messages, and responses: each `PONG`, and each message to an inbox for responses.
@@ -73,7 +76,7 @@ pub(crate) fn consume(topic: &str, inbox: &str) -> String {
 pub(crate) fn begin(inbox: Option<&str>, creates_stream: bool) -> String {
     let Some(inbox) = inbox else { return format!("{CONNECT}PING\r\n") };
     let json = format!(
-        r#"{{"name":"{STREAM}","subjects":["{STREAM}.>"],"retention":"limits","storage":"file","discard":"old","max_msgs":{KEPT},"max_consumers":-1,"max_bytes":-1,"max_age":0,"num_replicas":1}}"#
+        r#"{{"name":"{STREAM}","subjects":["{STREAM}.>"],"retention":"limits","storage":"file","discard":"old","max_msgs":{KEPT},"max_consumers":{MOST_CONSUMERS},"max_bytes":-1,"max_age":0,"num_replicas":1}}"#
     );
     let first = match creates_stream {
         true => request("STREAM.CREATE", inbox, &json),
