@@ -8,5 +8,6 @@ if [ "$1" = --version ]; then
   exit
 fi
 configuration sockudo.toml "$@"
+# Sockudo also reads config/ in its working directory.
 cd "$data"
 RUST_LOG=warn TOKIO_WORKER_THREADS=1 exec sockudo --config "$data/sockudo.toml" >&2

@@ -197,6 +197,7 @@ fn disturbance(samples: &[Sample]) -> (usize, f64) {
     let each = || samples.iter().map(Sample::disturbance);
     (each().filter(|it| *it >= 1.0).count(), each().fold(0.0, f64::max))
 }
+
 /// Measures a cell, unless it has samples from an earlier run. While it is disturbed by other work on the machine,
 /// measures it again, up to `repeats` times. Returns the samples that were disturbed least, and how often the cell was
 /// measured again.
@@ -286,6 +287,7 @@ mod tests {
         let kept = measure_undisturbed(Some(vec![disturbed(0.1)]), losing, 2).await.unwrap();
         assert_eq!((kept.0[0].load.lost, kept.1), (1, 1));
     }
+
     fn disturbed(stolen: f64) -> Sample {
         let load = crate::Outcome { seconds: 1.0, ..Default::default() };
         Sample { stolen, load, ..Sample::default() }

@@ -80,6 +80,7 @@ pub struct NetworkSample {
 const UNSURE_STOLEN: f64 = 0.0075;
 /// The same for the time of other processes, which is a difference of several counters: four ticks.
 const UNSURE_OTHERS: f64 = 0.02;
+
 impl Sample {
     /// Returns `true` if everything was received, once and in order.
     pub fn is_clean(&self) -> bool {

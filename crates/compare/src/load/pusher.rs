@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use md5::{Digest, Md5};
 use ring::hmac;
 
-/// The key and the secret of the application in the start scripts.
+/// The key and the secret of the application in `benches/peers/sockudo/sockudo.toml`.
 const KEY: &str = "compare";
 const SECRET: &str = "compare-secret";
 

@@ -6,11 +6,10 @@ use crate::workload::Workload;
 pub(super) static SCENARIO: Scenario = Scenario {
     name: "http",
     question: "What do HTTP/2 and HTTP/3 change?",
-    method: "The same notifications are sent to the same number of clients over HTTP/1.1, HTTP/2 and WebTransport, \
-             all over TLS 1.3. Each client has one connection, with one stream over HTTP/2. Publishers use HTTP/1.1.",
-    limits: "A browser shares one HTTP/2 connection between all streams of a site, which these clients do not. \
-             Without loss and delay, the strength of QUIC does not show. Polls over HTTP/2 need more than the one \
-             core at this rate, so that latency grows until the end.",
+    method: "The same notifications are sent to the same number of clients over HTTP/1.1, HTTP/2 and WebTransport, all \
+             over TLS 1.3. Each client has one connection, with one stream over HTTP/2. Publishers use HTTP/1.1.",
+    limits: "A browser shares one HTTP/2 connection between all streams of a site, which these clients do not. Without \
+             loss and delay, the strength of QUIC does not show.",
     contenders: &["transports", "http2", "http3"],
     workload: Workload { tls: true, ..Workload::DEFAULT },
     sequences: &[FAN_OUT],

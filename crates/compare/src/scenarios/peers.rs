@@ -16,9 +16,9 @@ pub(super) static SCENARIO: Scenario = Scenario {
              containers often forbid; the rows with plain writes are without it. At saturation, 64 notifications for \
              the same clients are in flight: a server that sends several together pays one send for them, which it \
              could not with a topic for each client. The servers from Debian 12 are some years old, and newer ones may \
-             be faster. socket.io, centrifuge, sockudo-ws and Sockudo can compress too, which is not measured. ws with \
-             compression needs more than the one core at this rate, so its latency grows until the end. With the \
-             allocator of the system instead of mimalloc, a client of sockudo-ws takes 19 kB of memory instead of 88.",
+             be faster. socket.io, centrifuge, sockudo-ws and Sockudo can compress too, which is not measured. With \
+             the allocator of the system instead of mimalloc, a client of sockudo-ws takes 19 kB of memory instead of \
+             88.",
     contenders: &["websocket", "websocket-plain", "sse", "sse-plain", "peers"],
     compression: Some(Compression::Both),
     workload: Workload {

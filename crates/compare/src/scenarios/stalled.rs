@@ -18,12 +18,10 @@ pub(super) static SCENARIO: Scenario = Scenario {
              The growth of the server and of the kernel's memory is that of the whole stage.",
     limits: "A client that polls leaves one answer unread, and the server sends it nothing more. A peer with a log in \
              memory grows by it in both stages, unless its log is full. Ours and that of nchan keep 100 notifications \
-             here, so they are full before the second stage, and that of durable-streams is a file. A client that \
-             does not read stops the plain loop of gorilla, so it has no figures. By SSE, durable-streams and Ursula \
-             need more than one core for 5,000 deliveries a second of this size, so their latency grows until the \
-             end, and their growth includes what waits for clients that do read. Three seconds do not show what a \
-             server does after minutes, such as a disconnect. Our server keeps the notifications once for all \
-             clients, in its log, and reports a gap to a client that reads again too late.",
+             here, so they are full before the second stage, and that of durable-streams is a file. A client that does \
+             not read stops the plain loop of gorilla, so it has no figures. Three seconds do not show what a server \
+             does after minutes, such as a disconnect. Our server keeps the notifications once for all clients, in its \
+             log, and reports a gap to a client that reads again too late.",
     contenders: &["transports", "peers"],
     workload: Workload { rounds: 2, ..Workload::DEFAULT },
     sequences: &[Sequence {
