@@ -162,7 +162,8 @@ fn invalid(plan: &Plan) -> Option<String> {
 
 /// A line for each scenario.
 fn list() -> String {
-    Scenario::all().map(|it| format!("{:<15}{}\n", it.name, it.question)).collect()
+    let width = Scenario::all().map(|it| it.name.len()).max().unwrap_or(0) + 1;
+    Scenario::all().map(|it| format!("{:<width$}{}\n", it.name, it.question)).collect()
 }
 
 /// The most times that a disturbed measurement is repeated if its figures are written to a folder.
@@ -256,10 +257,12 @@ mod tests {
     #[test]
     fn each_scenario_has_a_line_with_a_question_that_fits_a_terminal() {
         let list = list();
-        assert!(list.starts_with("fan-out        What does it cost to send "), "{list}");
-        assert!(list.contains("\nidle           What does"), "{list}");
+        assert!(list.starts_with("fan-out           What does it cost to send "), "{list}");
+        assert!(list.contains("\nidle              What does"), "{list}");
         for line in list.lines() {
             assert!(line.contains('?') && line.len() <= 120, "{line}");
+            let (name, _) = line.split_once(' ').unwrap();
+            assert!(Scenario::all().any(|it| it.name == name), "{line}");
         }
     }
 
